@@ -11,7 +11,7 @@ from infra.store.listings.labelled_listings import labelled_listings
 from infra.store.models import active_manifest
 from infra.store.rules.proposal_evidence import read_proposal_inputs
 from infra.store.studies.queries import latest_study
-from infra.store.taxonomies.queries import taxonomy_name
+from infra.store.taxonomies.queries import retired_paths, taxonomy_name
 from pipeline.classification.targets import MIN_LISTINGS_PER_CATEGORY
 from pipeline.classification.trained_model import TrainedModel
 from pipeline.domain.claimed_job import ClaimedLongJob
@@ -23,6 +23,7 @@ from pipeline.domain.study import study_key
 from pipeline.domain.training import TrainingRequest
 from pipeline.steps import retention
 from pipeline.steps.models import save_version
+from pipeline.steps.retire_categories import without_retired
 from pipeline.steps.rules import save_proposals
 from pipeline.steps.train import (
     PreviousExtractors,
@@ -83,7 +84,8 @@ def train(context: WorkerContext, job: ClaimedLongJob) -> str:
     progress = progress_reporter(context, job)
     progress(0.0, "reading the labelled listings")
     with context.engine.connect() as connection:
-        listings = list(labelled_listings(connection, taxonomy_id))
+        retired = retired_paths(connection, taxonomy_id)
+        listings = list(without_retired(labelled_listings(connection, taxonomy_id), retired))
         taxonomy = taxonomy_name(connection, taxonomy_id)
     examples = read_examples(listings, context.photos, stage(progress, 0.0, 0.2))
     requested_extractors = request.image_extractors or context.settings.photo_extractors_wanted()
@@ -112,13 +114,14 @@ def train(context: WorkerContext, job: ClaimedLongJob) -> str:
 
 
 def describe_training_set(manifest: Mapping[str, Any], *, requested_level: int | None) -> str:
-    """The level, the number of categories and listings that a version was trained on, and what was left out and why."""
+    """The levels, categories and listings that a version was trained on, and what was left out and why."""
     level, left_out = manifest["level"], manifest["left_out"]
-    why = "as requested" if requested_level else "the deepest whose categories have enough listings"
-    text = (
-        f"It was trained on {manifest['listings']} listings in {len(manifest['thresholds'])} categories of level "
-        f"{level} ({why})"
-    )
+    levels = [row["level"] for row in (manifest.get("hierarchy") or {}).get("levels", ())]
+    if len(levels) > 1:
+        where = f"of levels {levels[0]} to {levels[-1]}"
+    else:
+        where = f"of level {level} ({'as requested' if requested_level else 'the only one'})"
+    text = f"It was trained on {manifest['listings']} listings in {len(manifest['thresholds'])} categories {where}"
     if left_out:
         names = join_names([f"{name} ({count})" for name, count in left_out.items()], 3)
         text += f"; left out, with fewer than {MIN_LISTINGS_PER_CATEGORY} listings: {names}"

@@ -64,7 +64,8 @@ class SuggestionCache:
             revision = categories_revision(connection, taxonomy_id)
             if not revision.categories:
                 return None
-            entries = category_entries(connection, taxonomy_id) if revision != cached.revision else None
+            is_new = revision != cached.revision
+            entries = category_entries(connection, taxonomy_id, with_retired=False) if is_new else None
             if self._clock() - cached.checked_at >= RECHECK_SECONDS:
                 self._check_listings(connection, taxonomy_id, cached)
         if entries is not None:

@@ -14,6 +14,7 @@ from infra.store.listings.tables import ListingStatus
 from pipeline.domain.api_key import Grant
 from pipeline.domain.category import holds_name
 from pipeline.domain.category_notation import CategoryNotation
+from pipeline.domain.decision import level_of, open_level
 from pipeline.domain.errors import InvalidCategory, InvalidInput
 from pipeline.domain.listing import (
     MAX_ADDRESS,
@@ -207,8 +208,22 @@ class DecisionResponse(BaseModel):
     confidence: float | None
     reason: str = Field(description="a sentence, in the language of Accept-Language")
     coded_reason: CodedReason | None = Field(None, description="the reason as a code; null for older decisions")
+    level: int | None = Field(None, description="level of the category, 1 at the top")
+    open_level: int | None = Field(
+        None, description="the first level below the category that is left open, since nothing there is sure enough"
+    )
+    leaf_left_open: bool = Field(
+        default=False, description="whether the category is answered without its deepest levels"
+    )
     provisional: bool
     model: int | None = Field(description="number of the model version within its taxonomy")
+
+    @model_validator(mode="after")
+    def _set_levels(self) -> Self:
+        self.level = level_of(self.category)
+        self.open_level = open_level(self.coded_reason.model_dump() if self.coded_reason else None)
+        self.leaf_left_open = self.open_level is not None
+        return self
 
 
 class ReceiptResponse(BaseModel):

@@ -21,6 +21,7 @@ from infra.store.taxonomies.queries import find_taxonomy
 from infra.store.trainings import TrainingView, latest_trainings
 from pipeline.domain.api_key import Grant
 from pipeline.domain.bundled_weights import all_bundled_weights
+from pipeline.domain.category import MAX_DEPTH
 from pipeline.domain.errors import NotFound
 from pipeline.domain.job import FINAL_STATES, JobState
 from pipeline.domain.reason import Reason
@@ -56,14 +57,17 @@ def show_models(request: Request, context: Context, visitor: Visitor) -> Respons
 
 @router.post("/models/train")
 def start_training(context: Context, visitor: Visitor, form: PostedForm) -> Response:
-    """Train a version by the settings and the latest study, unless a training of the taxonomy is already running."""
+    """Train a version by the settings and the latest study, unless a training of the taxonomy is already running.
+
+    A least useful level that is no level counts as 1.
+    """
     require_admin(visitor)
     taxonomy_name = str(form.get("taxonomy", ""))
     with context.engine.connect() as connection:
         if taxonomy_name not in _visible_taxonomies(connection, visitor.grant):
             raise NotFound(Reason(ReasonCode.TAXONOMY_NOT_FOUND))
         taxonomy = find_taxonomy(connection, taxonomy_name)
-    check_extractors(context, request := TrainingRequest())
+    check_extractors(context, request := TrainingRequest(min_level=_min_level(str(form.get("min_level", "")))))
     request_training(context.units, taxonomy.id, request)
     return RedirectResponse("/models", HTTPStatus.SEE_OTHER)
 
@@ -74,6 +78,10 @@ def promote_model(model_id: RecordId, context: Context, visitor: Visitor, _form:
     require_admin(visitor)
     promote(context.units, model_id)
     return RedirectResponse("/models", HTTPStatus.SEE_OTHER)
+
+
+def _min_level(text: str) -> int:
+    return int(text) if text.isascii() and text.isdigit() and 1 <= int(text) <= MAX_DEPTH else 1
 
 
 def _visible_taxonomies(connection: Connection, grant: Grant) -> set[str]:

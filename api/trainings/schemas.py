@@ -25,8 +25,9 @@ class NewTrainingRequest(BaseModel):
     taxonomy: Annotated[Clean, Field(max_length=NAME_LIMIT)] | None = Field(
         None, description="by name; may be omitted if there is only one"
     )
-    level: int | None = Field(
-        None, ge=1, le=12, description="level of the categories; by default chosen from the listings"
+    level: int | None = Field(None, ge=1, le=12, description="answer at this level only; by default as deep as is sure")
+    min_level: int = Field(
+        1, ge=1, le=12, description="the least useful level: answers above it go to review; only without `level`"
     )
     image_extractors: list[Annotated[Clean, Field(pattern=r"^[a-z0-9_]{1,40}$")]] = Field(
         [],
@@ -52,12 +53,15 @@ class NewTrainingRequest(BaseModel):
     def _check_selection(self) -> Self:
         if self.choose is not None and self.image_extractors:
             raise ValueError("choose tries sets of extractors itself: leave out image_extractors, or choose")
+        if self.level is not None and self.min_level > 1:
+            raise ValueError("a model of one level has no least useful level: leave out level, or min_level")
         return self
 
     def request(self) -> TrainingRequest:
         """Build the training request, which is stored with the job."""
         return TrainingRequest(
             level=self.level,
+            min_level=self.min_level,
             image_extractors=tuple(dict.fromkeys(self.image_extractors)),
             choose=None if self.choose is None else str(self.choose),
             views=self.views,

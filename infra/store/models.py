@@ -165,8 +165,9 @@ TAXONOMY_IS_VISIBLE = "(:every OR t.id IN (SELECT taxonomy_id FROM sources WHERE
 SELECT_MODELS = f"""
     SELECT m.id, m.number, t.name AS taxonomy, m.taxonomy_id, m.status::text AS status, m.problem,
            m.manifest->'listings' AS listings, m.manifest->'level' AS level, m.manifest->>'fingerprint' AS fingerprint,
-           jsonb_build_object('text', m.manifest->'text', 'image', m.manifest->'image', 'fused', m.manifest->'fused')
-           AS metrics, m.created_at, m.promoted_at, m.retired_at {{manifest}}
+           jsonb_build_object('text', m.manifest->'text', 'image', m.manifest->'image', 'fused', m.manifest->'fused',
+                              'hierarchy', m.manifest->'hierarchy', 'min_level', m.manifest->'min_level') AS metrics,
+           m.created_at, m.promoted_at, m.retired_at {{manifest}}
     FROM model_versions m JOIN taxonomies t ON t.id = m.taxonomy_id WHERE {TAXONOMY_IS_VISIBLE}
 """
 SELECT_MODELS_OF_TAXONOMY = text(
@@ -210,7 +211,7 @@ class ActiveVersion:
 
 @dataclass(frozen=True, slots=True)
 class ModelView:
-    """A model version as lists show it; ``metrics`` are the held-out metrics by modality, from its manifest."""
+    """A model version as lists show it; ``metrics``, from its manifest, are by modality, and of the ``hierarchy``."""
 
     id: int
     number: int

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from infra.store.base import Base, CreatedAt, PrimaryKey, TextStr
 from infra.store.sql_fragments import storable, visible_to
 from infra.store.taxonomies.repository import add_categories
+from pipeline.domain.category import SEPARATOR
 from pipeline.domain.category_notation import CategoryChoice, CategoryNotation
 from pipeline.domain.errors import NotFound
 from pipeline.domain.source import Source
@@ -50,6 +51,18 @@ SELECT_CATEGORY = text(
 )
 SELECT_PATHS_OF_SOURCE = text(
     "SELECT path FROM categories c JOIN sources s ON s.taxonomy_id = c.taxonomy_id WHERE s.id = :source ORDER BY path"
+)
+RETIRE_CATEGORY = text(
+    f"""
+    UPDATE categories SET retired_at = now(), updated_at = now() WHERE taxonomy_id = :taxonomy AND retired_at IS NULL
+    AND starts_with(path || '{SEPARATOR}', :path || '{SEPARATOR}')
+    """
+)
+RESTORE_CATEGORY = text(
+    f"""
+    UPDATE categories SET retired_at = NULL, updated_at = now() WHERE taxonomy_id = :taxonomy AND retired_at IS NOT NULL
+    AND starts_with(path || '{SEPARATOR}', :path || '{SEPARATOR}')
+    """
 )
 
 
@@ -102,6 +115,14 @@ class SqlSources:
     def add_categories(self, source_id: int, paths: Iterable[str]) -> None:
         """Add missing categories and their missing ancestors."""
         add_categories(self._connection, source_id, paths)
+
+    def retire_category(self, taxonomy_id: int, path: str) -> int:
+        """Retire a category and those below it; returns how many were not retired."""
+        return self._connection.execute(RETIRE_CATEGORY, {"taxonomy": taxonomy_id, "path": path}).rowcount
+
+    def restore_category(self, taxonomy_id: int, path: str) -> int:
+        """Undo the retirement of a category and of those below it; returns how many were retired."""
+        return self._connection.execute(RESTORE_CATEGORY, {"taxonomy": taxonomy_id, "path": path}).rowcount
 
 
 SELECT_SOURCE = text(

@@ -2,30 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.classification.category_tree import depth
 from pipeline.classification.novelty import NoveltyFloors
 from pipeline.domain.decision import Decision, DecisionStatus
-from pipeline.domain.prediction import Prediction
-from pipeline.domain.reason import Reason
+from pipeline.domain.prediction import Prediction, Ranked
+from pipeline.domain.reason import Reason, Value
 from pipeline.domain.reason_code import ReasonCode
 from pipeline.features.extractor import Mask
 
 # More than 30 % of less confident predictions are wrong: they go to review, whatever the target.
 LOWEST_THRESHOLD = 0.7
 UNREACHABLE_THRESHOLD = 1.01  # above every probability: all listings of the category go to review
+EVEN_CHANCE = 0.5  # a category that is likelier than not is suggested rather than the ones above it
 _PRIOR_LISTINGS = 60.0  # weight, in each category, of the precision over all categories
 _Z_90 = 1.2816  # 90 % quantile of the standard normal distribution
 
 
 @dataclass(frozen=True, slots=True)
 class Thresholds:
-    """The minimum confidence at which each category is assigned, chosen for the ``target`` precision.
+    """The minimum confidence at which each category is assigned, at any level, chosen for the ``target`` precision.
 
     Nothing below the novelty ``floors`` is assigned.
     """
@@ -89,10 +91,38 @@ def _count_at_or_above(grid: NDArray[np.float64], confidence: NDArray[np.float64
     return _Counts(n_correct[ranks], (len(confidence) - ranks).astype(np.float64))
 
 
+@dataclass(frozen=True, slots=True)
+class PathDown:
+    """The most probable category at each level, from the top down, where each is below the one before.
+
+    ``goes_on`` says that there are categories below the last one, none of which is likely.
+    """
+
+    ranked: tuple[Ranked, ...]
+    goes_on: bool = False
+
+    def answer(self, thresholds: Thresholds) -> int | None:
+        """The position of the deepest category that reaches its threshold; None if none does."""
+        sure = [
+            position
+            for position, ranked in enumerate(self.ranked)
+            if ranked.probability >= thresholds.of(ranked.category)
+        ]
+        return sure[-1] if sure else None
+
+    @property
+    def suggestion(self) -> int:
+        """The position of the deepest category that is more likely than not, else of the first."""
+        likely = [position for position, ranked in enumerate(self.ranked) if ranked.probability >= EVEN_CHANCE]
+        return likely[-1] if likely else 0
+
+
 def decide(
     fused: Prediction | None,
     thresholds: Thresholds,
     *,
+    path: PathDown | None = None,
+    min_level: int = 1,
     text_problem: Reason | None = None,
     photo_problem: Reason | None = None,
     novel: bool = False,
@@ -100,7 +130,8 @@ def decide(
     """Decide one listing; a problem is the reason why text or photo could not be used, None if it could.
 
     ``fused`` is None when neither could be used: the decision is then ``abstained``. A ``novel`` product (see
-    ``novelty``) is never assigned.
+    ``novelty``) is never assigned. A model of whole paths gives the ``path`` down the taxonomy: the deepest category on
+    it that reaches its threshold is the answer, and one above ``min_level`` goes to review.
     """
     if fused is None:
         reason = Reason.of(
@@ -109,15 +140,42 @@ def decide(
             photo_problem=photo_problem or Reason(ReasonCode.NO_USABLE_PHOTO),
         )
         return Decision(DecisionStatus.ABSTAINED, None, None, reason)
-    best, threshold = fused.best, thresholds.of(fused.best.category)
-    confident = best.probability >= threshold
-    code = _code(confident=confident, novel=novel, reachable=threshold < UNREACHABLE_THRESHOLD)
-    status = DecisionStatus.ASSIGNED if confident and not novel else DecisionStatus.NEEDS_REVIEW
+    path = path or PathDown((fused.best,))
+    position = path.answer(thresholds)
+    best = path.ranked[path.suggestion if position is None else position]
+    further = tuple(_further_reasons(text_problem, photo_problem, novel=novel))
+    if position is not None and min_level > 1 and depth(best.category) < min_level:
+        suggestion = path.ranked[max(path.suggestion, position)]
+        above: Mapping[str, Value] = {
+            "confidence": best.probability,
+            "category": best.category,
+            "min_level": min_level,
+        }
+        reason = Reason(ReasonCode.ABOVE_MIN_LEVEL, above).with_further(*further)
+        return Decision(DecisionStatus.NEEDS_REVIEW, suggestion.category, suggestion.probability, reason)
+    threshold = thresholds.of(best.category)
+    code = _code(confident=position is not None, novel=novel, reachable=threshold < UNREACHABLE_THRESHOLD)
+    status = DecisionStatus.ASSIGNED if position is not None and not novel else DecisionStatus.NEEDS_REVIEW
     parameters = {"confidence": best.probability} | (
         {"threshold": threshold} if threshold < UNREACHABLE_THRESHOLD else {}
     )
-    reason = Reason(code, parameters).with_further(*_further_reasons(text_problem, photo_problem, novel=novel))
+    left_open = () if position is None else tuple(_left_open(path, position))
+    reason = Reason(code, parameters).with_further(*left_open, *further)
     return Decision(status, best.category, best.probability, reason)
+
+
+def _left_open(path: PathDown, position: int) -> Iterator[Reason]:
+    level = depth(path.ranked[position].category) + 1
+    if position + 1 < len(path.ranked):
+        below = path.ranked[position + 1]
+        parameters: Mapping[str, Value] = {
+            "level": level,
+            "confidence": below.probability,
+            "category": below.category,
+        }
+        yield Reason(ReasonCode.LEVEL_LEFT_OPEN, parameters)
+    elif path.goes_on:
+        yield Reason(ReasonCode.LEVELS_BELOW_LEFT_OPEN, {"level": level})
 
 
 def _code(*, confident: bool, novel: bool, reachable: bool) -> ReasonCode:

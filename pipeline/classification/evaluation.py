@@ -7,10 +7,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pipeline.classification.feature_extraction import cached_text_extractor
 from pipeline.classification.fold_models import models_by_fold
 from pipeline.classification.grouped_folds import assign_folds
+from pipeline.classification.hierarchy_metrics import HierarchyFigures
 from pipeline.classification.listing_groups import group_listings
 from pipeline.classification.metrics import HeldOutFigures, PredictedListings, concatenate, predict_categories
 from pipeline.classification.network_precision import with_precision
@@ -20,6 +22,7 @@ from pipeline.classification.similar_labels import SimilarLabels, find_similar_l
 from pipeline.classification.targets import category_at_level, choose_level, with_canonical_categories
 from pipeline.classification.trained_model import TrainedModel
 from pipeline.classification.training import fingerprint, make_photo_reader, train
+from pipeline.domain.category import Category
 from pipeline.domain.errors import InvalidInput
 from pipeline.domain.json_record import JsonObject
 from pipeline.domain.listing import Example
@@ -60,7 +63,7 @@ class UnknownCategory:
 
 @dataclass(frozen=True, slots=True)
 class OpenSetFigures:
-    """The share of the ``n`` listings of unknown categories that are assigned anyway, in all and by category."""
+    """The share of the ``n`` listings of unknown categories that are assigned to others, in all and by category."""
 
     n: int
     assigned: float
@@ -84,6 +87,7 @@ class CrossValidationReport:
     """
 
     figures: HeldOutFigures
+    hierarchy: HierarchyFigures
     setting: EvaluationSetting
     folds: int
     groups: int
@@ -93,7 +97,7 @@ class CrossValidationReport:
 
     def as_json(self) -> JsonObject:
         """As printed by ``rayon evaluate --json``, where unknown categories are called ``strangers``."""
-        report = self.figures.as_json()
+        report = self.figures.as_json() | {"hierarchy": self.hierarchy.as_json()}
         if self.unknown is not None:
             report["strangers"] = self.unknown.as_json()
         options = self.setting.options
@@ -116,6 +120,7 @@ class SplitReport:
     """Figures on one catalogue of a model trained on another, and the effect of augmentation in its training."""
 
     figures: HeldOutFigures
+    hierarchy: HierarchyFigures
     setting: EvaluationSetting
     augmentation: AugmentationReport | None
     seconds: float
@@ -124,6 +129,7 @@ class SplitReport:
         """As printed by ``rayon evaluate --json``."""
         options = self.setting.options
         return self.figures.as_json() | {
+            "hierarchy": self.hierarchy.as_json(),
             "computing": self.setting.precision.value,
             "level": self.setting.level,
             "seed": options.seed,
@@ -158,7 +164,7 @@ def evaluate(
     precision = _precision(options)
     examples = with_canonical_categories(examples)
     level = options.level if options.level is not None else choose_level([example.category for example in examples])
-    options = replace(options, level=level, embeddings=False)
+    options = replace(options, embeddings=False)
     names = [category_at_level(example.category, level) for example in examples]
     held_out_categories = draw_categories(names, unknown_categories, options.seed)
     groups = group_listings(examples, names, folds)
@@ -171,9 +177,10 @@ def evaluate(
         examples, fold_of_listing, options, reader, text_cache=text_cache, progress=stage(progress, 0.0, known_share)
     )
     predictions = [
-        _predict(fold.model, [examples[index] for index in fold.test_indices], reader) for fold in fold_models
+        _predict(fold.model, level, [examples[index] for index in fold.test_indices], reader) for fold in fold_models
     ]
-    figures = HeldOutFigures.of(concatenate(predictions))
+    all_predictions, fold_ids = concatenate(predictions), np.repeat(*_fold_sizes(predictions))
+    figures = HeldOutFigures.of(all_predictions)
     unknown = None
     if held_out_categories:
 
@@ -181,7 +188,7 @@ def evaluate(
             return train(known, options, progress=training_progress, reader=reader, text_cache=text_cache).model
 
         def predict(model: TrainedModel, listings: Sequence[Example]) -> PredictedListings:
-            return _predict(model, listings, reader)
+            return _predict(model, level, listings, reader)
 
         unknown_progress = stage(progress, known_share, 1.0)
         unknown = evaluate_unknown_categories(
@@ -190,7 +197,16 @@ def evaluate(
     setting = EvaluationSetting(level, precision, options, tuple(sorted(set(names))), fingerprint(examples))
     similar = tuple(find_similar_labels(example.category for example in examples))
     seconds = round(time.perf_counter() - started, 3)
-    return CrossValidationReport(figures, setting, folds, len(set(groups.tolist())), similar, unknown, seconds)
+    return CrossValidationReport(
+        figures=figures,
+        hierarchy=HierarchyFigures.of(all_predictions, fold_ids),
+        setting=setting,
+        folds=folds,
+        groups=len(set(groups.tolist())),
+        similar=similar,
+        unknown=unknown,
+        seconds=seconds,
+    )
 
 
 def evaluate_split(
@@ -211,12 +227,20 @@ def evaluate_split(
     options = replace(options, embeddings=False)
     trained = train(train_examples, options, progress=stage(progress, 0.0, 0.8), reader=reader)
     progress(0.8, f"scoring {len(test_examples)} listings")
-    figures = HeldOutFigures.of(_predict(trained.model, test_examples, reader))
-    all_examples = [*train_examples, *test_examples]
     model = trained.model
-    setting = EvaluationSetting(model.level, precision, options, model.categories, fingerprint(all_examples))
+    level = trained.report.level
+    predictions = _predict(model, level, test_examples, reader)
+    all_examples = [*train_examples, *test_examples]
+    categories = tuple(model.tree.groups(level).names.tolist())
+    setting = EvaluationSetting(level, precision, options, categories, fingerprint(all_examples))
     progress(1.0, "scored")
-    return SplitReport(figures, setting, trained.report.augmentation, round(time.perf_counter() - started, 3))
+    return SplitReport(
+        figures=HeldOutFigures.of(predictions),
+        hierarchy=HierarchyFigures.of(predictions),
+        setting=setting,
+        augmentation=trained.report.augmentation,
+        seconds=round(time.perf_counter() - started, 3),
+    )
 
 
 def _precision(options: TrainingOptions) -> Precision:
@@ -232,14 +256,18 @@ def _open_reader(
     return PhotoReader(with_precision(precision, extractors, evidences, options.seed), FOLD_CACHE_BYTES, disk_bytes)
 
 
-def _predict(model: TrainedModel, listings: Sequence[Example], reader: PhotoReader) -> PredictedListings:
-    """Predict the categories of listings, a few at a time."""
+def _fold_sizes(predictions: Sequence[PredictedListings]) -> tuple[NDArray[np.int64], list[int]]:
+    return np.arange(len(predictions)), [len(part.truth) for part in predictions]
+
+
+def _predict(model: TrainedModel, level: int, listings: Sequence[Example], reader: PhotoReader) -> PredictedListings:
+    """Predict the categories of listings, at ``level`` and as deep as is sure, a few at a time."""
     parts = []
     for start in range(0, len(listings), _CHUNK_SIZE):
         chunk = listings[start : start + _CHUNK_SIZE]
         scored = model.score(list(reader.describe_all([example.evidence for example in chunk])))
-        truth = np.array([category_at_level(example.category, model.level) for example in chunk], dtype=np.str_)
-        parts.append(predict_categories(truth.tolist(), model.categories, scored, model.thresholds))
+        paths = [str(Category.parse(example.category)) for example in chunk]
+        parts.append(predict_categories(paths, level, model.tree, scored, model.thresholds, model.min_level))
     return concatenate(parts)
 
 
@@ -273,8 +301,9 @@ def evaluate_unknown_categories(
         unknown = [example for example, name in zip(examples, names, strict=True) if name == category]
         category_progress = stage(progress, index / n_held_out, (index + 1) / n_held_out, f"without {category}: ")
         predictions = predict(train(known, category_progress), unknown)
-        assigned.append(predictions.assigned)
-        shares = float(predictions.assigned.mean()), float(predictions.novel.mean())
+        # An answer above the level of the unknown category may be right.
+        assigned.append(predictions.assigned & ~predictions.correct)
+        shares = float(assigned[-1].mean()), float(predictions.novel.mean())
         categories.append(UnknownCategory(category, len(unknown), *shares))
     all_assigned = np.concatenate(assigned)
     return OpenSetFigures(len(all_assigned), float(all_assigned.mean()), tuple(categories))

@@ -19,7 +19,7 @@ from pipeline.classification.metrics import Interval, accuracy_interval
 from pipeline.classification.modality_model import ModalityModel
 from pipeline.classification.photo_reader import FOLD_CACHE_BYTES, FOLD_DISK_BYTES, PhotoReader
 from pipeline.classification.photo_training import AugmentedFeatures, extract_augmented_features, fit_augmented
-from pipeline.classification.targets import LabelledSet, Targets, select_labelled
+from pipeline.classification.targets import LabelledSet, Targets, choose_level, select_labelled
 from pipeline.classification.training import FOLDS, make_photo_reader
 from pipeline.domain.errors import InvalidInput
 from pipeline.domain.extractors import extractor_spec
@@ -114,7 +114,8 @@ def compare_sets(
 
     Raises InvalidInput when there are too few photos, Unavailable when the weights of an extractor are missing.
     """
-    labelled = select_labelled(examples, options.level)
+    level = options.level if options.level is not None else choose_level([example.category for example in examples])
+    labelled = select_labelled(examples, level)
     groups = group_listings(labelled.examples, labelled.listing_categories, folds)
     fold_of_listing = assign_folds(labelled.listing_categories, groups, folds, options.seed)
     names = list(dict.fromkeys(name for extractor_set in sets for name in extractor_set))

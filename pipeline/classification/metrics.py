@@ -8,7 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.classification.category_tree import CategoryTree
 from pipeline.classification.decision_policy import Thresholds
+from pipeline.classification.level_predictions import Answers, LevelPredictions, cut_names
 from pipeline.classification.trained_model import ScoredListings
 from pipeline.domain.json_record import JsonObject
 from pipeline.domain.prediction import Modality
@@ -55,36 +57,77 @@ def accuracy_difference(first_correct: Mask, second_correct: Mask, seed: int = 0
 class PredictedListings:
     """Predictions for n listings, in arrays (n,): category '' and confidence 0 where there is no evidence.
 
-    ``predicted``, ``confidence`` and ``usable`` are by modality. ``novel`` listings resemble no training listing.
+    ``truth`` and, by modality, ``predicted``, ``confidence`` and ``usable`` are of one level. ``paths`` are the true
+    paths, ``levels`` the fused predictions at all levels, ``answers`` the assigned categories, and ``correct`` marks
+    the answers that are right. ``novel`` listings resemble no training listing.
     """
 
     truth: NDArray[np.str_]
     predicted: Mapping[Modality, NDArray[np.str_]]
     confidence: Mapping[Modality, NDArray[np.float64]]
     usable: Mapping[Modality, Mask]
-    assigned: Mask
+    paths: NDArray[np.str_]
+    levels: LevelPredictions
+    answers: Answers
+    correct: Mask
     novel: Mask
+
+    @property
+    def assigned(self) -> Mask:
+        """The listings that are assigned a category, (n,)."""
+        return np.asarray(self.answers.categories != "", bool)
+
+    def reorder(self, order: NDArray[np.int64]) -> PredictedListings:
+        """The listings with these indices, in this order."""
+        answers = self.answers
+        return PredictedListings(
+            self.truth[order],
+            {modality: rows[order] for modality, rows in self.predicted.items()},
+            {modality: rows[order] for modality, rows in self.confidence.items()},
+            {modality: rows[order] for modality, rows in self.usable.items()},
+            self.paths[order],
+            self.levels.subset(order),
+            Answers(answers.categories[order], answers.confidence[order]),
+            self.correct[order],
+            self.novel[order],
+        )
 
 
 def predict_categories(
-    truth: Sequence[str], categories: Sequence[str], scored: ScoredListings, thresholds: Thresholds
+    paths: Sequence[str] | NDArray[np.str_],
+    level: int,
+    tree: CategoryTree,
+    scored: ScoredListings,
+    thresholds: Thresholds,
+    min_level: int = 1,
 ) -> PredictedListings:
-    """The best category of each modality; ``truth`` may hold categories that the model does not know."""
-    category_names = np.array(categories, dtype=np.str_)
+    """The best category of each modality at ``level``, and the answers; ``paths`` may be unknown to the model."""
     usable = {
         Modality.TEXT: scored.has_text,
         Modality.IMAGE: scored.has_image,
         Modality.FUSED: scored.has_text | scored.has_image,
     }
-    by_modality = {Modality.TEXT: scored.text, Modality.IMAGE: scored.image, Modality.FUSED: scored.fused}
-    predicted, confidence = {}, {}
-    for modality, probabilities in by_modality.items():
-        predicted[modality] = np.where(usable[modality], category_names[probabilities.argmax(axis=1)], "")
-        confidence[modality] = np.where(usable[modality], probabilities.max(axis=1), 0.0).astype(np.float64)
-    min_confidence = np.array([thresholds.of(str(category)) for category in predicted[Modality.FUSED]])
+    by_modality = {
+        modality: LevelPredictions.of(tree, scored.class_probabilities(modality), usable[modality])
+        for modality in Modality
+    }
+    fused = by_modality[Modality.FUSED]
     novel = thresholds.floors.below(scored.max_scores)
-    assigned = usable[Modality.FUSED] & (confidence[Modality.FUSED] >= min_confidence) & ~novel
-    return PredictedListings(np.array(truth, dtype=np.str_), predicted, confidence, usable, assigned, novel)
+    answers = fused.answers(thresholds)
+    answers = answers.only(~novel & (answers.depths >= min_level)) if tree.is_deep else answers.only(~novel)
+    path_names = np.asarray(paths, dtype=np.str_)
+    truth = cut_names(path_names, level)
+    return PredictedListings(
+        truth=truth,
+        predicted={modality: levels.at(level).categories for modality, levels in by_modality.items()},
+        confidence={modality: levels.at(level).confidence for modality, levels in by_modality.items()},
+        usable=usable,
+        paths=path_names,
+        levels=fused,
+        answers=answers,
+        correct=answers.correct(path_names if tree.is_deep else truth, exact=not tree.is_deep),
+        novel=novel,
+    )
 
 
 def concatenate(parts: Sequence[PredictedListings]) -> PredictedListings:
@@ -94,7 +137,13 @@ def concatenate(parts: Sequence[PredictedListings]) -> PredictedListings:
         {modality: np.concatenate([part.predicted[modality] for part in parts]) for modality in Modality},
         {modality: np.concatenate([part.confidence[modality] for part in parts]) for modality in Modality},
         {modality: np.concatenate([part.usable[modality] for part in parts]) for modality in Modality},
-        np.concatenate([part.assigned for part in parts]),
+        np.concatenate([part.paths for part in parts]),
+        LevelPredictions.concatenate([part.levels for part in parts]),
+        Answers(
+            np.concatenate([part.answers.categories for part in parts]),
+            np.concatenate([part.answers.confidence for part in parts]),
+        ),
+        np.concatenate([part.correct for part in parts]),
         np.concatenate([part.novel for part in parts]),
     )
 
@@ -250,8 +299,8 @@ def _modality_figures(
 
 
 def _decision_figures(predictions: PredictedListings) -> DecisionFigures:
-    correct, assigned = predictions.truth == predictions.predicted[Modality.FUSED], predictions.assigned
-    precision = float(correct[assigned].mean()) if assigned.any() else None
+    assigned = predictions.assigned
+    precision = float(predictions.correct[assigned].mean()) if assigned.any() else None
     return DecisionFigures(float(assigned.mean()), precision, float(predictions.novel.mean()))
 
 

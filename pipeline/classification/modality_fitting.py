@@ -34,6 +34,7 @@ from pipeline.classification.feature_extraction import (
     fit_text_extractor,
 )
 from pipeline.classification.feature_join import FeatureJoin
+from pipeline.classification.lower_levels_fitting import ClassFit, fit_classes
 from pipeline.classification.modality_model import EMBEDDING_WIDTH, ModalityModel, join_features
 from pipeline.classification.novelty import ScoreStatistics
 from pipeline.classification.subcategory_scores import SubcategoryScores
@@ -59,6 +60,7 @@ class FittedModality:
 
     ``probabilities`` (n, categories) and ``max_scores`` (n,) are held out; ``usable`` (n,) marks the listings with the
     evidence. ``single_scores`` (n, categories) are the held-out scores by each of several photo extractors alone.
+    ``classes`` tell the classes below the main level apart, if there are any.
     """
 
     model: ModalityModel | None
@@ -66,6 +68,11 @@ class FittedModality:
     usable: Mask
     max_scores: Floats
     single_scores: Mapping[str, Floats] = field(default_factory=dict)
+    classes: ClassFit | None = None
+
+    def with_classes(self, features: EvidenceFeatures, targets: Targets) -> FittedModality:
+        """A copy with estimators of the classes below the main level, if the ``targets`` have any."""
+        return replace(self, classes=fit_classes(self.model, features, targets))
 
     def with_embeddings(self, features: EvidenceFeatures, seed: int) -> FittedModality:
         """A copy whose model also computes embeddings, along principal axes of the ``features``."""
@@ -95,6 +102,7 @@ def fit_text(
     features = extract_text_features(extractors, evidences, targets.labels, encoder)
     fit_progress = stage(progress, 0.3, 1.0, note="learning categories from texts")
     fitted = fit_modality(extractors, features, targets.without_subcategories(), encoder=encoder, progress=fit_progress)
+    fitted = fitted.with_classes(features, targets)
     return fitted.with_embeddings(features, options.seed) if options.embeddings else fitted
 
 

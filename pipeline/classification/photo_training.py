@@ -122,9 +122,8 @@ def fit_image(
         extractors = {name: extractors[name] for name in useful}
         features, augmented = features.of_extractors(useful), augmented.of_extractors(useful)
         result = fit_augmented(extractors, features, augmented, targets, seed, fit_progress)
-    if not options.embeddings:
-        return result
-    return AugmentedFit(result.fitted.with_embeddings(features, seed), result.augmentation)
+    fitted = result.fitted.with_classes(features, targets)
+    return AugmentedFit(fitted.with_embeddings(features, seed) if options.embeddings else fitted, result.augmentation)
 
 
 def useful_extractors(fitted: FittedModality, targets: Targets) -> tuple[str, ...]:

@@ -1,9 +1,12 @@
-"""Training targets: the listings, level, categories, folds and subcategories that a model is fitted on.
+"""Training targets: the listings, level, categories, folds, classes and subcategories that a model is fitted on.
 
-A model predicts at one level of the taxonomy, but most labels go deeper. "Kitchen" contains many products that look
-nothing like each other; an estimator fitted on mugs and pans separately does not need one rule for both. Scores of
-subcategories are combined into scores of their categories (see ``subcategory_scores``), so predictions stay at the
-requested level. This improves photos, not texts: a linear model already adds up the words of several subcategories.
+A model has a main level, that of its estimators, calibration and fusion; a model of whole paths also tells apart the
+classes below (see ``category_tree`` and ``lower_levels``).
+
+At the main level itself photos are fitted one level deeper, on subcategories. "Kitchen" contains many products that
+look nothing like each other; an estimator fitted on mugs and pans separately does not need one rule for both. Scores of
+subcategories are combined into scores of their categories (see ``subcategory_scores``), so predictions stay at the main
+level. This improves photos, not texts: a linear model already adds up the words of several subcategories.
 """
 
 from __future__ import annotations
@@ -16,11 +19,18 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.classification.category_tree import (
+    CategoryTree,
+    assign_classes,
+    count_small_categories,
+    cut_path,
+    depth,
+)
 from pipeline.domain.category import Category
 from pipeline.domain.category_spelling import canonical_spellings
 from pipeline.domain.errors import InvalidInput
 from pipeline.domain.listing import Example
-from pipeline.features.extractor import Mask
+from pipeline.features.extractor import Floats, Mask
 
 LEVEL_MIN_CATEGORY_SIZE = 20  # listings that a category needs to count in the choice of a level
 LEVEL_COVERAGE = 0.95  # share of the listings that must be in such categories
@@ -52,6 +62,19 @@ def choose_level(
     return best
 
 
+def choose_main_level(paths: Sequence[str]) -> int:
+    """The highest level with at least two categories that have enough listings; 1 if there is none.
+
+    Starting at the top measured better than at the level of ``choose_level``: estimators for few categories are more
+    accurate there, and what is below is told apart within each category.
+    """
+    for level in range(1, max(map(depth, paths), default=1) + 1):
+        counts = Counter(cut_path(path, level) for path in paths)
+        if sum(count >= MIN_LISTINGS_PER_CATEGORY for count in counts.values()) > 1:
+            return level
+    return 1
+
+
 @dataclass(frozen=True, slots=True)
 class Subcategories:
     """``labels`` (n,) are subcategory indices; ``parents`` (subcategories,) the category of each; every one occurs."""
@@ -61,13 +84,32 @@ class Subcategories:
 
 
 @dataclass(frozen=True, slots=True)
+class ClassTargets:
+    """The classes of a tree (see ``category_tree``): ``labels`` (n,), and ``parents`` (classes,), their categories."""
+
+    labels: NDArray[np.int64]
+    parents: NDArray[np.int64]
+
+    def priors(self) -> Floats:
+        """The share of each class in the listings of its category, (classes,)."""
+        counts = np.bincount(self.labels, minlength=len(self.parents)).astype(np.float32)
+        totals = np.bincount(self.parents, weights=counts)
+        return np.asarray(counts / np.maximum(totals, 1)[self.parents], np.float32)
+
+
+@dataclass(frozen=True, slots=True)
 class Targets:
-    """``labels`` (n,) from 0 to ``n_categories`` - 1, ``folds`` (n,), and ``subcategories`` where labels go deeper."""
+    """``labels`` (n,) from 0 to ``n_categories`` - 1 and ``folds`` (n,).
+
+    ``subcategories`` are one level deeper, ``classes`` as deep as a model of whole paths answers; None if there are
+    none.
+    """
 
     labels: NDArray[np.int64]
     n_categories: int
     folds: NDArray[np.int64]
     subcategories: Subcategories | None = None
+    classes: ClassTargets | None = None
 
     @classmethod
     def from_paths(
@@ -81,7 +123,10 @@ class Targets:
         subcategories = self.subcategories
         if subcategories is not None:
             subcategories = Subcategories(subcategories.labels[mask], subcategories.parents)
-        return replace(self, labels=self.labels[mask], folds=self.folds[mask], subcategories=subcategories)
+        classes = self.classes and ClassTargets(self.classes.labels[mask], self.classes.parents)
+        return replace(
+            self, labels=self.labels[mask], folds=self.folds[mask], subcategories=subcategories, classes=classes
+        )
 
     def without_subcategories(self) -> Self:
         """The same targets without subcategories."""
@@ -123,9 +168,10 @@ def subdivide(paths: Sequence[str], labels: NDArray[np.int64], n_categories: int
 
 @dataclass(frozen=True, slots=True)
 class LabelledSet:
-    """The listings to train on; ``labels`` (n,) are indices into the sorted ``categories`` of ``level``.
+    """The listings to train on; ``labels`` (n,) are indices into the sorted ``categories`` of the main ``level``.
 
-    ``left_out``, by category, is the number of listings in categories that are too small.
+    ``figures_level`` is the one that figures of a single level are of. ``class_labels`` (n,) are indices into the
+    classes of ``tree``. ``left_out``, by category, is the number of listings in categories that are too small.
     """
 
     level: int
@@ -133,16 +179,33 @@ class LabelledSet:
     labels: NDArray[np.int64]
     categories: tuple[str, ...]
     left_out: dict[str, int]
+    tree: CategoryTree
+    class_labels: NDArray[np.int64]
+    figures_level: int
 
     @property
     def listing_categories(self) -> list[str]:
         """The category of each listing."""
         return [self.categories[label] for label in self.labels]
 
+    @property
+    def paths(self) -> list[str]:
+        """The full category path of each listing."""
+        return [str(Category.parse(example.category)) for example in self.examples]
+
+    @property
+    def classes(self) -> ClassTargets | None:
+        """The classes, if some of them are below the main level."""
+        if len(self.tree.classes) == len(self.categories):
+            return None
+        index = {name: position for position, name in enumerate(self.categories)}
+        parents = np.array([index[cut_path(name, self.level)] for name in self.tree.classes], np.int64)
+        return ClassTargets(self.class_labels, parents)
+
     def targets(self, folds: NDArray[np.int64]) -> Targets:
         """The targets of these listings, whose ``folds`` have shape (n,)."""
-        paths = [example.category for example in self.examples]
-        return Targets.from_paths(paths, self.labels, len(self.categories), folds, self.level)
+        targets = Targets.from_paths(self.paths, self.labels, len(self.categories), folds, self.level)
+        return replace(targets, classes=self.classes)
 
 
 def with_canonical_categories(examples: Sequence[Example]) -> list[Example]:
@@ -157,27 +220,56 @@ def with_canonical_categories(examples: Sequence[Example]) -> list[Example]:
 
 
 def select_labelled(examples: Sequence[Example], level: int | None) -> LabelledSet:
-    """Cut the categories to ``level`` (None: ``choose_level``) and leave out those with fewer than two listings.
+    """The listings of categories with at least MIN_LISTINGS_PER_CATEGORY, cut to ``level``.
 
-    Raises InvalidInput when fewer than two categories remain.
+    Without a level, each listing has the deepest of its categories that is large enough, and the main level is that of
+    ``choose_main_level``. Raises InvalidInput when fewer than two categories remain.
     """
     if not examples:
         raise InvalidInput("there are no labelled listings to learn from; import a catalogue with categories first")
+    if level is not None and level < 1:
+        raise InvalidInput(f"the level is {level}; it starts at 1, the top of the taxonomy")
     examples = with_canonical_categories(examples)
-    selected_level = level if level is not None else choose_level([example.category for example in examples])
-    if selected_level < 1:
-        raise InvalidInput(f"the level is {selected_level}; it starts at 1, the top of the taxonomy")
-    names = [category_at_level(example.category, selected_level) for example in examples]
-    counts = Counter(names)
-    categories = tuple(sorted(name for name, count in counts.items() if count >= MIN_LISTINGS_PER_CATEGORY))
+    paths = [str(Category.parse(example.category)) for example in examples]
+    main_level = level if level is not None else choose_main_level(paths)
+    if level is None:
+        class_names = assign_classes(paths, MIN_LISTINGS_PER_CATEGORY)
+    else:
+        class_names = [cut_path(path, level) for path in paths]
+    counts = Counter(class_names)
+    deep = counts if level is None else ()
+    with_classes_below = {cut_path(name, above) for name in deep for above in range(1, depth(name))}
+    too_small = {
+        name
+        for name, count in counts.items()
+        if count < MIN_LISTINGS_PER_CATEGORY and not (depth(name) >= main_level and name in with_classes_below)
+    }
+    categories = tuple(sorted({cut_path(name, main_level) for name in counts if name not in too_small}))
     if len(categories) < 2:
-        found_categories = ", ".join(sorted(counts)[:5])
+        found_categories = ", ".join(sorted({cut_path(name, main_level) for name in counts})[:5])
         raise InvalidInput(
-            f"at level {selected_level} fewer than two categories have {MIN_LISTINGS_PER_CATEGORY} listings or more "
+            f"at level {main_level} fewer than two categories have {MIN_LISTINGS_PER_CATEGORY} listings or more "
             f"({found_categories}); add listings of other categories, or choose a deeper level"
         )
+    kept = [index for index, name in enumerate(class_names) if name not in too_small]
+    tree = _tree([paths[index] for index in kept], [class_names[index] for index in kept], level)
+    class_index = {name: position for position, name in enumerate(tree.classes)}
     index = {name: position for position, name in enumerate(categories)}
-    labelled = [(example, index[name]) for example, name in zip(examples, names, strict=True) if name in index]
-    left_out = {name: count for name, count in sorted(counts.items()) if name not in index}
-    labels = np.array([label for _, label in labelled], np.int64)
-    return LabelledSet(selected_level, tuple(example for example, _ in labelled), labels, categories, left_out)
+    return LabelledSet(
+        level=main_level,
+        examples=tuple(examples[position] for position in kept),
+        labels=np.array([index[cut_path(class_names[position], main_level)] for position in kept], np.int64),
+        categories=categories,
+        left_out={name: count for name, count in sorted(counts.items()) if name in too_small},
+        tree=tree,
+        class_labels=np.array([class_index[class_names[position]] for position in kept], np.int64),
+        figures_level=level if level is not None else choose_level(paths),
+    )
+
+
+def _tree(paths: Sequence[str], class_names: Sequence[str], level: int | None) -> CategoryTree:
+    classes = tuple(sorted(set(class_names)))
+    if level is not None:
+        return CategoryTree(classes, (level,))
+    levels = tuple(range(1, max(map(depth, classes)) + 1))
+    return CategoryTree(classes, levels, count_small_categories(paths, class_names))

@@ -14,12 +14,15 @@ import scipy.linalg  # noqa: F401  # thread limits apply only to libraries that 
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from pipeline.classification.decision_policy import Thresholds, choose_thresholds
+from pipeline.classification.decision_policy import Thresholds
 from pipeline.classification.feature_extraction import CachedTextExtractor
 from pipeline.classification.fine_tuning import FineTuningReport, fit_fine_tuned, tunable_network
 from pipeline.classification.fusion import ModalityProbabilities, fit_fusion, held_out_fused
 from pipeline.classification.grouped_folds import assign_folds
+from pipeline.classification.hierarchy_metrics import HierarchyFigures
+from pipeline.classification.level_predictions import LevelPredictions, choose_level_thresholds
 from pipeline.classification.listing_groups import group_listings
+from pipeline.classification.lower_levels_fitting import fit_lower_levels
 from pipeline.classification.metrics import HeldOutFigures, PredictedListings, concatenate, predict_categories
 from pipeline.classification.modality_fitting import FittedModality, fit_text
 from pipeline.classification.network_precision import NetworkRecord, choose_precisions
@@ -32,6 +35,7 @@ from pipeline.classification.trained_model import ScoredListings, TrainedModel
 from pipeline.domain.errors import InvalidInput
 from pipeline.domain.json_record import JsonObject
 from pipeline.domain.listing import Example
+from pipeline.domain.prediction import Modality
 from pipeline.domain.progress import Progress, no_progress, stage
 from pipeline.domain.training import TrainingOptions
 from pipeline.features.extractor import ImageExtractor, Mask, TwoStepExtractor, build_extractor
@@ -45,6 +49,8 @@ TRAINING_CACHE_BYTES = 400_000_000  # descriptors kept between fitting the extra
 class TrainingReport:
     """The training set and the held-out figures: most of a model version's manifest.
 
+    ``level`` is that of the ``figures``. ``hierarchy`` has the figures by level of a model of whole paths, None for one
+    of a single level; ``min_level`` is the least useful level.
     ``groups`` is the number of groups of listings of one product, which folds keep together. ``left_out`` counts the
     listings of categories that are too small, by category. ``similar`` are pairs of categories that are probably one.
     ``networks`` has a record for each pretrained network. ``augmentation`` and ``fine_tuning`` are None if the training
@@ -52,6 +58,8 @@ class TrainingReport:
     """
 
     figures: HeldOutFigures
+    hierarchy: HierarchyFigures | None
+    min_level: int
     thresholds: Thresholds
     level: int
     listings: int
@@ -66,8 +74,12 @@ class TrainingReport:
 
     def as_json(self) -> JsonObject:
         """As manifests store it."""
+        deep: JsonObject = {}
+        if self.hierarchy is not None:
+            deep = {"hierarchy": self.hierarchy.as_json(), "min_level": self.min_level}
         return {
             **self.figures.as_json(),
+            **deep,
             "target": self.thresholds.target,
             "thresholds": dict(self.thresholds.by_category),
             "level": self.level,
@@ -145,13 +157,19 @@ def train(
         modalities = ModalityProbabilities(text.probabilities, image.probabilities, text.usable, image.usable)
         fusion = fit_fusion(modalities, labelled.labels)
         fused = held_out_fused(modalities, labelled.labels, folds)
+        lower = fit_lower_levels(labelled.classes, text.classes, image.classes) if labelled.classes else None
     max_scores = MaxScores(text.max_scores, image.max_scores, text.usable, image.usable)
-    scored = ScoredListings(text.probabilities, image.probabilities, fused, max_scores)
+    scored = ScoredListings(text.probabilities, image.probabilities, fused, max_scores).with_classes(
+        lower, text.classes.held_out if text.classes else (), image.classes.held_out if image.classes else ()
+    )
     thresholds = _choose_thresholds(labelled, scored, np.ones(len(folds), bool), options.precision_target)
+    predictions = _held_out_predictions(labelled, scored, folds, options)
     report = TrainingReport(
-        figures=HeldOutFigures.of(_held_out_predictions(labelled, scored, folds, options.precision_target)),
+        figures=HeldOutFigures.of(predictions),
+        hierarchy=HierarchyFigures.of(predictions, folds) if labelled.tree.is_deep else None,
+        min_level=options.min_level,
         thresholds=thresholds,
-        level=labelled.level,
+        level=labelled.figures_level,
         listings=len(labelled.examples),
         groups=len(set(groups.tolist())),
         left_out=labelled.left_out,
@@ -163,7 +181,17 @@ def train(
         seconds=round(time.perf_counter() - started, 3),
     )
     progress(1.0, "trained")
-    model = TrainedModel(labelled.level, labelled.categories, text.model, image.model, fusion, thresholds)
+    model = TrainedModel(
+        labelled.level,
+        labelled.categories,
+        text.model,
+        image.model,
+        fusion,
+        thresholds,
+        labelled.tree,
+        lower,
+        options.min_level,
+    )
     return TrainingResult(model, report)
 
 
@@ -205,27 +233,33 @@ def _fine_tuned_records(image: FittedModality) -> dict[str, NetworkRecord]:
 
 def _choose_thresholds(labelled: LabelledSet, scored: ScoredListings, mask: Mask, target: float) -> Thresholds:
     """Thresholds and floors from the held-out scores of the listings in ``mask``, (n,)."""
-    selected, labels = scored.subset(mask), labelled.labels[mask]
+    tree, selected = labelled.tree, scored.subset(mask)
+    truth = np.array(labelled.paths if tree.is_deep else labelled.listing_categories, dtype=np.str_)[mask]
     usable = selected.has_text | selected.has_image
-    predicted, confidence = selected.fused[usable].argmax(axis=1), selected.fused[usable].max(axis=1).astype(np.float64)
-    thresholds = choose_thresholds(labelled.categories, predicted, confidence, predicted == labels[usable], target)
-    min_confidence = np.array([thresholds.of(category) for category in labelled.categories])
+    fused = LevelPredictions.of(tree, selected.class_probabilities(Modality.FUSED), usable)
+    categories = [tree.names_at(level) for level in tree.levels]
+    thresholds = choose_level_thresholds(fused.subset(usable), truth[usable], target, categories)
     correctly_assigned = {}
-    for evidence, probabilities in (("text", selected.text), ("image", selected.image), ("both", selected.fused)):
-        predicted = probabilities.argmax(axis=1)
-        confident = probabilities.max(axis=1) >= min_confidence[predicted]
-        correctly_assigned[evidence] = (predicted == labels) & confident
+    for evidence, modality in (("text", Modality.TEXT), ("image", Modality.IMAGE), ("both", Modality.FUSED)):
+        predicted = LevelPredictions.of(tree, selected.class_probabilities(modality), np.ones(len(truth), bool))
+        correctly_assigned[evidence] = predicted.answers(thresholds).correct(truth, exact=not tree.is_deep)
     return replace(thresholds, floors=choose_floors(selected.max_scores, correctly_assigned))
 
 
 def _held_out_predictions(
-    labelled: LabelledSet, scored: ScoredListings, folds: NDArray[np.int64], target: float
+    labelled: LabelledSet, scored: ScoredListings, folds: NDArray[np.int64], options: TrainingOptions
 ) -> PredictedListings:
-    """Predictions and decisions by fold: coverage and precision need thresholds chosen on other listings."""
-    parts = []
+    """Predictions and decisions in the order of the listings; the thresholds of a fold are chosen on the others."""
+    parts, order = [], []
+    paths = np.array(labelled.paths, dtype=np.str_)
     for fold in np.unique(folds):
         in_fold = folds == fold
-        truth = [name for name, is_in_fold in zip(labelled.listing_categories, in_fold, strict=True) if is_in_fold]
-        thresholds = _choose_thresholds(labelled, scored, ~in_fold, target)
-        parts.append(predict_categories(truth, labelled.categories, scored.subset(in_fold), thresholds))
-    return concatenate(parts)
+        thresholds = _choose_thresholds(labelled, scored, ~in_fold, options.precision_target)
+        fold_scores = scored.subset(in_fold)
+        parts.append(
+            predict_categories(
+                paths[in_fold], labelled.figures_level, labelled.tree, fold_scores, thresholds, options.min_level
+            )
+        )
+        order.append(np.flatnonzero(in_fold))
+    return concatenate(parts).reorder(np.argsort(np.concatenate(order)))

@@ -37,7 +37,10 @@ class ImageToFetch:
 
 @dataclass(frozen=True, slots=True)
 class ClaimedJob:
-    """A claimed job of kind ``categorise``, with all data that its use case needs."""
+    """A claimed job of kind ``categorise``, with all data that its use case needs.
+
+    ``retired`` are the retired categories of the taxonomy.
+    """
 
     job_id: int
     attempt: int
@@ -48,6 +51,7 @@ class ClaimedJob:
     content: Content
     images: tuple[ImageToFetch, ...]
     model: ActiveModel | None
+    retired: frozenset[str] = frozenset()
 
     @property
     def model_id(self) -> int | None:

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
 
+from pipeline.domain.category import SEPARATOR
 from pipeline.domain.reason import Reason
+from pipeline.domain.reason_code import ReasonCode
+
+_LEFT_OPEN = {ReasonCode.LEVEL_LEFT_OPEN.value, ReasonCode.LEVELS_BELOW_LEFT_OPEN.value}
 
 
 class DecisionStatus(StrEnum):
@@ -28,3 +34,16 @@ class Decision:
     confidence: float | None
     reason: Reason
     provisional: bool = False
+
+
+def level_of(category: str | None) -> int | None:
+    """The level of a decision's category, 1 at the top; None without a category."""
+    return None if category is None else category.count(SEPARATOR) + 1
+
+
+def open_level(coded_reason: Mapping[str, Any] | None) -> int | None:
+    """The first level that a decision leaves open, from its stored reason; None if it leaves none open."""
+    for reason in (coded_reason or {}).get("further", ()):
+        if reason.get("code") in _LEFT_OPEN:
+            return int(reason["parameters"]["level"])
+    return None

@@ -34,6 +34,15 @@ class ReasonCode(StrEnum):
         "{confidence:percent} sure, but answers for this category are not reliable enough yet to go without a person",
     )
     SURE_OF_KNOWN = "sure_of_known", "{confidence:percent} sure of those it knows"
+    ABOVE_MIN_LEVEL = (
+        "above_min_level",
+        "{confidence:percent} sure of {category} and of nothing below it; an answer needs level {min_level}",
+    )
+    LEVEL_LEFT_OPEN = "level_left_open", "level {level} is left open: only {confidence:percent} sure of {category}"
+    LEVELS_BELOW_LEFT_OPEN = (
+        "levels_below_left_open",
+        "level {level} is left open: no category there is likely enough",
+    )
     NOTHING_TO_JUDGE = "nothing_to_judge", "nothing to judge by: {text_problem}; {photo_problem}"
     NO_MODEL = "no_model", "no model yet"
     NO_LABELLED_EXAMPLE = "no_labelled_example", "no labelled example yet: suggested by the names of the categories"

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from pipeline.domain.errors import InvalidInput
 from pipeline.domain.json_record import JsonObject
 
 TEXT_EXTRACTOR = "tfidf"
@@ -20,15 +21,15 @@ AUTOMATIC_PRECISION = "auto"
 class TrainingOptions:
     """The options of a training; the same options and listings give the same model.
 
-    ``level`` is that of the categories, 1 at the top; None means the deepest level at which most categories have enough
-    listings. ``text_encoder`` is a pretrained text extractor that is used beside ``text_extractor`` if it improves the
-    results on held-out listings; if it is None or not installed, none is used. ``weights`` are local paths by
-    extractor. ``augmented_views`` is the number of augmented copies of each photo to train on as well, and
-    ``fine_tune`` fine-tunes a network that is the only photo extractor; each is kept only if it improves the results on
-    held-out photos. ``network_precision`` is the number format of networks: int8, bf16, fp32, or ``auto`` for the
-    fastest one that keeps the results on held-out photos. ``precision_target`` is the target precision of assigned
-    listings. ``embeddings`` is whether the model computes embeddings. ``prune_extractors`` leaves out the photo
-    extractors that do not improve the results on held-out photos.
+    ``level`` is the only level to answer at, 1 at the top; None means whole paths: as deep as is sure. Answers of such
+    a model above ``min_level``, the least useful level, go to review. ``text_encoder`` is a pretrained text extractor
+    that is used beside ``text_extractor`` if it improves the results on held-out listings; if it is None or not
+    installed, none is used. ``weights`` are local paths by extractor. ``augmented_views`` is the number of augmented
+    copies of each photo to train on as well, and ``fine_tune`` fine-tunes a network that is the only photo extractor;
+    each is kept only if it improves the results on held-out photos. ``network_precision`` is the number format of
+    networks: int8, bf16, fp32, or ``auto`` for the fastest one that keeps the results on held-out photos.
+    ``precision_target`` is the target precision of assigned listings. ``embeddings`` is whether the model computes
+    embeddings. ``prune_extractors`` leaves out the photo extractors that do not improve the results on held-out photos.
     """
 
     level: int | None = None
@@ -43,18 +44,25 @@ class TrainingOptions:
     embeddings: bool = True
     prune_extractors: bool = False
     seed: int = 0
+    min_level: int = 1
+
+
+def check_levels(level: int | None, min_level: int) -> None:
+    """Raise InvalidInput for a least useful level where a model answers at one level only."""
+    if level is not None and min_level > 1:
+        raise InvalidInput("a model of one level has no least useful level: leave out the level, or the least level")
 
 
 @dataclass(frozen=True, slots=True)
 class TrainingRequest:
     """A requested training, as stored in its job; every field has a default.
 
-    ``level``, ``views`` (``augmented_views``), ``finetune`` (``fine_tune``) and ``seed`` are those of TrainingOptions.
-    Without ``image_extractors``, those of the settings are used, else the default ones and the best of the latest
-    study, as far as each of them improves the results on held-out photos. ``choose`` compares
-    sets of photo extractors and selects one instead: ``fastest``, ``best``, or the best one within a number of
-    milliseconds per photo. ``afresh`` fits all photo extractors from scratch instead of continuing from those of the
-    active version. ``promote`` makes the new version active even if there is an active one.
+    ``level``, ``min_level``, ``views`` (``augmented_views``), ``finetune`` (``fine_tune``) and ``seed`` are those of
+    TrainingOptions. Without ``image_extractors``, those of the settings are used, else the default ones and the best of
+    the latest study, as far as each of them improves the results on held-out photos. ``choose`` compares sets of photo
+    extractors and selects one instead: ``fastest``, ``best``, or the best one within a number of milliseconds per
+    photo. ``afresh`` fits all photo extractors from scratch instead of continuing from those of the active version.
+    ``promote`` makes the new version active even if there is an active one.
     """
 
     level: int | None = None
@@ -65,6 +73,7 @@ class TrainingRequest:
     seed: int = 0
     afresh: bool = False
     promote: bool = False
+    min_level: int = 1
 
     def options(
         self,
@@ -77,6 +86,7 @@ class TrainingRequest:
         """The options of the training with these photo extractors, or with the useful ones of them."""
         return TrainingOptions(
             level=self.level,
+            min_level=self.min_level,
             image_extractors=image_extractors,
             augmented_views=self.views,
             fine_tune=self.finetune,

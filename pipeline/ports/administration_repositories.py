@@ -58,6 +58,14 @@ class SourceRepository(Protocol):
         """Add categories and their ancestors to a source's taxonomy if they are missing."""
         ...
 
+    def retire_category(self, taxonomy_id: int, path: str) -> int:
+        """Retire a category and those below it; returns how many were not retired."""
+        ...
+
+    def restore_category(self, taxonomy_id: int, path: str) -> int:
+        """Undo the retirement of a category and of those below it; returns how many were retired."""
+        ...
+
 
 class TaxonomyRepository(Protocol):
     """Taxonomies, and their categories with the texts that describe them."""

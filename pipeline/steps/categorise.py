@@ -126,7 +126,7 @@ def _attempt(context: CategoriseContext, jobs: Sequence[ClaimedJob]) -> list[Att
         started = time.perf_counter()
         trained = context.models(model)
         loading = time.perf_counter() - started
-        answers = trained.answer(_open_listings(context, trained, jobs, fetched))
+        answers = trained.answer(_open_listings(context, trained, jobs, fetched), jobs[0].retired)
     except TransientFailure as failure:
         return [_failed(context, job, photo, reason_of(failure)) for job, photo in _pair(jobs, fetched)]
     except BadArtefact as failure:

@@ -126,6 +126,7 @@ class MemoryClaims:
             self._tables.revisions[job.revision_id].content,
             images,
             self._tables.active_models.get(source.taxonomy_id),
+            frozenset(self._tables.retired.get(source.taxonomy_id, ())),
         )
 
     def _held(self, claim: Claim) -> StoredJob | None:

@@ -67,3 +67,20 @@ class MemorySources:
         for path in paths:
             parts = path.split(SEPARATOR)
             known.update(SEPARATOR.join(parts[:depth]) for depth in range(1, len(parts) + 1))
+
+    def retire_category(self, taxonomy_id: int, path: str) -> int:
+        """Retire a category and those below it; returns how many were not retired."""
+        retired = self._tables.retired.setdefault(taxonomy_id, set())
+        found = self._at_or_below(self._tables.categories.get(taxonomy_id, set()) - retired, path)
+        retired |= found
+        return len(found)
+
+    def restore_category(self, taxonomy_id: int, path: str) -> int:
+        """Undo the retirement of a category and of those below it; returns how many were retired."""
+        found = self._at_or_below(self._tables.retired.get(taxonomy_id, set()), path)
+        self._tables.retired.setdefault(taxonomy_id, set()).difference_update(found)
+        return len(found)
+
+    @staticmethod
+    def _at_or_below(paths: Iterable[str], path: str) -> set[str]:
+        return {each for each in paths if f"{each}{SEPARATOR}".startswith(f"{path}{SEPARATOR}")}

@@ -211,9 +211,9 @@ class Tables:
     """Everything the store holds.
 
     Ids are given by one counter: an id of another table is never right, and what has the lower id was written first.
-    ``active_models`` and ``categories`` are by taxonomy, ``category_texts`` by taxonomy and path (of those that have
-    any), ``decisions`` by revision and model version, ``expiring`` are the ages of rows in days. ``taxonomies`` are
-    those that were added without a source. ``now`` is the store's clock.
+    ``active_models``, ``categories`` and ``retired`` are by taxonomy, ``category_texts`` by taxonomy and path (of those
+    that have any), ``decisions`` by revision and model version, ``expiring`` are the ages of rows in days.
+    ``taxonomies`` are those that were added without a source. ``now`` is the store's clock.
     """
 
     sources: dict[int, Source] = field(default_factory=dict)
@@ -237,6 +237,7 @@ class Tables:
     taxonomies: dict[int, str] = field(default_factory=dict)
     categories: dict[int, set[str]] = field(default_factory=dict)
     category_texts: dict[tuple[int, str], CategoryEntry] = field(default_factory=dict)
+    retired: dict[int, set[str]] = field(default_factory=dict)
     rules: dict[int, StoredRule] = field(default_factory=dict)
     collections: dict[int, StoredCollection] = field(default_factory=dict)
     keys: dict[int, StoredKey] = field(default_factory=dict)

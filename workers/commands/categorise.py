@@ -9,7 +9,8 @@ from typing import Annotated, Any
 import typer
 
 from infra.store.models import active_model_id, find_model
-from infra.store.taxonomies.queries import find_taxonomy
+from infra.store.taxonomies.queries import find_taxonomy, retired_paths
+from pipeline.domain.decision import level_of, open_level
 from pipeline.domain.errors import InvalidInput, Unavailable
 from pipeline.domain.listing import Evidence
 from pipeline.domain.model_version import ActiveModel
@@ -41,6 +42,7 @@ def categorise(
         chosen_taxonomy = find_taxonomy(connection, taxonomy or None)
         model_id = active_model_id(connection, chosen_taxonomy.id)
         active_model = find_model(connection, model_id) if model_id is not None else None
+        retired = retired_paths(connection, chosen_taxonomy.id)
     if active_model is None:
         advice = f"train one with: rayon train --taxonomy '{chosen_taxonomy.name}'"
         raise Unavailable(f"there is no model of '{chosen_taxonomy.name}' yet; {advice}")
@@ -48,7 +50,7 @@ def categorise(
     started = time.perf_counter()
     model = ModelCache(context.registry)(ActiveModel(active_model.id, manifest["artefacts"], manifest["files"]))
     loaded_at = time.perf_counter()
-    answer = model.answer([evidence])[0]
+    answer = model.answer([evidence], retired)[0]
     seconds = {"load": loaded_at - started, **answer.seconds, "answer": time.perf_counter() - loaded_at}
     decision = answer.decision
     predictions: dict[str, Any] = {
@@ -64,6 +66,8 @@ def categorise(
                 "status": decision.status.value,
                 "category": decision.category,
                 "confidence": decision.confidence,
+                "level": level_of(decision.category),
+                "open_level": open_level(decision.reason.as_json()),
                 **reason_fields(decision.reason),
                 "taxonomy": chosen_taxonomy.name,
                 "model": {"id": active_model.id, "number": active_model.number},

@@ -17,9 +17,9 @@ from pipeline.domain.json_record import JsonObject
 from pipeline.domain.listing import Evidence, Example
 from pipeline.domain.progress import Progress, stage
 from pipeline.domain.reason import Reason, reason_of
-from pipeline.domain.training import PHOTO_EXTRACTOR, TrainingOptions
+from pipeline.domain.training import PHOTO_EXTRACTOR, TrainingOptions, check_levels
 from workers.commands.metric_tables import print_evaluation
-from workers.commands.options import MAX_SEED, ColumnsOption, LevelOption, chosen_columns
+from workers.commands.options import MAX_SEED, ColumnsOption, LevelOption, MinLevelOption, chosen_columns
 from workers.commands.terminal import AsJson, print_json, print_note, progress_bar
 
 MAX_PHOTO_BYTES = 20_000_000
@@ -49,6 +49,7 @@ def evaluate(
     ] = None,
     split: Annotated[str, typer.Option(help="score the rows of this split of FILE, train on the others")] = "",
     level: LevelOption = None,
+    min_level: MinLevelOption = 1,
     image_extractor: Annotated[
         list[str] | None, typer.Option(help="fisher (default), squeezenet, vgg16; may be repeated")
     ] = None,
@@ -87,10 +88,12 @@ def evaluate(
         raise InvalidInput(
             "--unknown-categories holds out categories of FILE from models of the rest: give --folds as well"
         )
+    check_levels(level, min_level)
     from pipeline.networks.precision import parse_precision
 
     options = TrainingOptions(
         level=level,
+        min_level=min_level,
         image_extractors=tuple(image_extractor or [PHOTO_EXTRACTOR]),
         weights=_weights(weights or []),
         augmented_views=views,

@@ -11,6 +11,15 @@ from workers.commands.terminal import print_line, print_table
 MAX_SIMILAR = 10  # pairs of categories that are shown
 COLUMNS = ("accuracy", "macro_f1", "calibration_error", "coverage", "precision")
 HEADER = ("", "listings", "accuracy", "macro F1", "calibration error", "coverage", "precision")
+PRECISIONS = ("0.95", "0.99")
+LEVELS_HEADER = (
+    "level",
+    "categories",
+    "accuracy",
+    "coverage at precision .95",
+    "coverage at precision .99",
+    "decided here or below",
+)
 SETS_HEADER = ("photo extractors", "photos", "accuracy", "95 % interval", "ms per photo", "size", "")
 
 
@@ -31,6 +40,7 @@ def print_evaluation(name: str, report: Mapping[str, Any]) -> None:
     """Print an evaluation of the file ``name``; ``report`` is what ``rayon evaluate --json`` prints."""
     print_line(f"{name}, level {report['level']}, {len(report['categories'])} categories, seed {report['seed']}")
     print_metrics(report)
+    print_hierarchy(report)
     if "groups" in report:
         print_line(f"{report['groups']} groups of listings: variants of one product are never in two folds")
     print_similar_categories(report)
@@ -43,6 +53,35 @@ def print_evaluation(name: str, report: Mapping[str, Any]) -> None:
             f"({unknown['n']} listings, {len(unknown['categories'])} categories held out one at a time)"
         )
     print_line(f"{report['seconds']:.0f} s")
+
+
+def print_hierarchy(metrics: Mapping[str, Any]) -> None:
+    """Print a row per level of the taxonomy, and the figures of the deepest answers; older manifests have neither."""
+    hierarchy = metrics.get("hierarchy")
+    if not hierarchy:
+        return
+    rows = [
+        (
+            row["level"],
+            row["categories"],
+            _three_decimals(row["accuracy"]),
+            *(_coverage(row["coverage_at"][precision]) for precision in PRECISIONS),
+            _three_decimals(row["answered"]),
+        )
+        for row in hierarchy["levels"]
+    ]
+    print_table(LEVELS_HEADER, rows)
+    for precision in PRECISIONS:
+        figures = hierarchy["coverage_at"][precision]
+        by_depth = f"{figures['by_depth']:.3f} counted by depth"
+        print_line(f"deepest answers at precision {precision}: {_coverage(figures)}, {by_depth}")
+    answers = hierarchy["answers"]
+    mean_depth = answers["mean_depth"]
+    print_line(
+        f"decided: {answers['coverage']:.3f} of the listings, {answers['by_depth']:.3f} counted by depth"
+        + (f", at level {mean_depth:.2f} on average" if mean_depth is not None else "")
+    )
+    print_line(f"hierarchical F1 of the most probable paths: {hierarchy['f1']:.3f}")
 
 
 def print_similar_categories(report: Mapping[str, Any]) -> None:
@@ -91,6 +130,12 @@ def _print_comparison(figures: Mapping[str, Any], name: str, other: Mapping[str,
         f"a difference of {gain['mean']:+.3f} (95 %: {gain['low']:+.3f} to {gain['high']:+.3f}); "
         f"{'kept' if figures['kept'] else 'left out'}"
     )
+
+
+def _coverage(figures: Mapping[str, Any]) -> str:
+    """A coverage with the precision that was measured there."""
+    precision = figures["precision"]
+    return f"{figures['coverage']:.3f}" + (f" (measured {precision:.3f})" if precision is not None else "")
 
 
 def _three_decimals(value: float | None) -> str:

@@ -13,7 +13,7 @@ from pipeline.domain.bundled_weights import all_bundled_weights
 from pipeline.domain.errors import NotFound
 from pipeline.steps import models as use_cases
 from workers.commands.command_context import open_context
-from workers.commands.metric_tables import print_metrics
+from workers.commands.metric_tables import print_hierarchy, print_metrics
 from workers.commands.options import group
 from workers.commands.pretrained_weights import add, fetch
 from workers.commands.terminal import AsJson, print_json, print_line, print_table
@@ -85,13 +85,14 @@ def show(model_id: ModelId, *, as_json: AsJson = False) -> None:
     print_line(f"version {version.number} of {version.taxonomy} (id {version.id}): {version.status}")
     if version.problem:
         print_line(f"this version of Rayon cannot read it: {version.problem}")
-    for name in ("listings", "left_out", "level", "target", "seconds", "fingerprint"):
+    for name in ("listings", "left_out", "level", "min_level", "target", "seconds", "fingerprint"):
         if (value := manifest.get(name)) not in (None, {}):
             text = ", ".join(f"{key} ({count})" for key, count in value.items()) if isinstance(value, dict) else value
             print_line(f"{name.replace('_', ' ')}: {text}")
     for name, network in (manifest.get("networks") or {}).items():
         print_line(f"{name} uses the number format {network['precision']}: {network['reason']}")
     print_metrics(manifest)
+    print_hierarchy(manifest)
 
 
 @models.command()

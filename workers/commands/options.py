@@ -14,7 +14,12 @@ if TYPE_CHECKING:
     from typer._click import Context
 
 LevelOption = Annotated[
-    int | None, typer.Option("--level", min=1, max=MAX_DEPTH, help="level of the categories; detected by default")
+    int | None,
+    typer.Option("--level", min=1, max=MAX_DEPTH, help="answer at this level only; by default as deep as is sure"),
+]
+MinLevelOption = Annotated[
+    int,
+    typer.Option("--min-level", min=1, max=MAX_DEPTH, help="the least useful level: answers above it go to review"),
 ]
 MAX_SEED = 2**32 - 1
 MAX_HELP_LENGTH = 1_000

@@ -16,7 +16,7 @@ from pipeline.domain.errors import Conflict, InvalidInput, PermanentFailure, Una
 from pipeline.domain.extractors import check_photo_extractors
 from pipeline.domain.job import JobState, Queue
 from pipeline.domain.model_version import ModelStatus
-from pipeline.domain.training import TrainingRequest
+from pipeline.domain.training import TrainingRequest, check_levels
 from pipeline.steps.trainings import cancel_training, request_training
 from workers.bootstrap import WorkerContext
 from workers.commands.await_jobs import follow, start_here, wait_for_worker, wait_until_decided
@@ -24,10 +24,11 @@ from workers.commands.command_context import open_context
 from workers.commands.metric_tables import (
     print_comparisons,
     print_extractor_sets,
+    print_hierarchy,
     print_metrics,
     print_similar_categories,
 )
-from workers.commands.options import MAX_SEED, LevelOption
+from workers.commands.options import MAX_SEED, LevelOption, MinLevelOption
 from workers.commands.terminal import AsJson, print_json, print_line
 
 NO_WORKER = (
@@ -46,6 +47,7 @@ def add_to(app: typer.Typer) -> None:
 def train(
     taxonomy: Annotated[str, typer.Option(help="which taxonomy; may be left out if there is only one")] = "",
     level: LevelOption = None,
+    min_level: MinLevelOption = 1,
     *,
     image_extractor: Annotated[
         list[str] | None,
@@ -80,6 +82,7 @@ def train(
 ) -> None:
     """Train a model version on all labelled listings; the first one of a taxonomy becomes active."""
     choice = _choice(choose, image_extractor) if images else None
+    check_levels(level, min_level)
     context = open_context("train")
     if cancel:
         _cancel(context, taxonomy, as_json=as_json)
@@ -92,6 +95,7 @@ def train(
         raise Unavailable(NO_WORKER)
     request = TrainingRequest(
         level=level,
+        min_level=min_level,
         image_extractors=tuple(image_extractor or ()),
         choose=choice,
         views=views,
@@ -116,6 +120,7 @@ def train(
         print_extractor_sets(version.manifest)
         print_line(job.note)
         print_metrics(version.metrics)
+        print_hierarchy(version.manifest)
         print_comparisons(version.manifest)
         print_similar_categories(version.manifest)
     n_waiting = 0

@@ -18,6 +18,7 @@ from infra.store.dead_letters import give_up
 from infra.store.notify_channels import wake_relay
 from infra.store.sql_fragments import reason_text, storable
 from infra.store.studies import stages
+from infra.store.taxonomies.queries import retired_paths
 from pipeline.domain.claimed_job import AttemptResult, Claim, ClaimedJob, ClaimedLongJob, ImageToFetch, LongJobResult
 from pipeline.domain.job import AttemptOutcome, JobKind, JobState, RetryCause, RetryPolicy
 from pipeline.domain.listing import Content
@@ -100,7 +101,11 @@ class SqlClaims:
         jobs = [row for row in rows if row.kind == JobKind.CATEGORISE]
         contents = self._connection.execute(SELECT_CONTENTS, {"ids": [job.revision_id for job in jobs]})
         content_by_revision = {row.id: row for row in contents}
-        return [_claimed_job(job, content_by_revision[job.revision_id]) for job in jobs]
+        retired = {
+            taxonomy_id: retired_paths(self._connection, taxonomy_id)
+            for taxonomy_id in {content.taxonomy_id for content in content_by_revision.values()}
+        }
+        return [_claimed_job(job, content_by_revision[job.revision_id], retired) for job in jobs]
 
     def renew(self, claims: Sequence[Claim], lease: float, hard_limit: float) -> None:
         """Extend the leases that still hold, but never beyond the hard limit, so that a hung worker loses them."""
@@ -175,7 +180,7 @@ class SqlClaims:
         return True
 
 
-def _claimed_job(job: Row[Any], content: Row[Any]) -> ClaimedJob:
+def _claimed_job(job: Row[Any], content: Row[Any], retired: Mapping[int, frozenset[str]]) -> ClaimedJob:
     images = tuple(ImageToFetch(*image) for image in content.images or ())
     return ClaimedJob(
         job_id=job.id,
@@ -193,6 +198,7 @@ def _claimed_job(job: Row[Any], content: Row[Any]) -> ClaimedJob:
         ),
         images=images,
         model=None if content.model_id is None else ActiveModel(content.model_id, content.version, content.digests),
+        retired=retired[content.taxonomy_id],
     )
 
 

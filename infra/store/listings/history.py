@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection, TextClause, text
 
 from infra.store.listings.queries import ListingCard, find_listing
+from pipeline.domain.decision import level_of, open_level
 
 MAX_EVENTS = 200
 
@@ -118,7 +119,10 @@ class PredictionOfRevision:
 
 @dataclass(frozen=True, slots=True)
 class DecisionOfRevision:
-    """A decision; ``model`` is the number of the model version, None if no model decided."""
+    """A decision; ``model`` is the number of the model version, None if no model decided.
+
+    ``level`` is that of the category; ``open_level`` the first one below that is left open, None if there is none.
+    """
 
     model_id: int | None
     model: int | None
@@ -129,6 +133,12 @@ class DecisionOfRevision:
     coded_reason: Mapping[str, Any] | None
     provisional: bool
     created_at: datetime
+    level: int | None = field(init=False)
+    open_level: int | None = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "level", level_of(self.category))
+        object.__setattr__(self, "open_level", open_level(self.coded_reason))
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,20 +17,31 @@ from pipeline.domain.source import Taxonomy
 from pipeline.domain.taxonomy import CategoryEntry
 
 MAX_CATEGORY_PATHS = 500
+# A category that nobody retired, nor any above it; ``c`` is its row.
+IS_NOT_RETIRED = f"""
+    NOT EXISTS (SELECT 1 FROM categories x WHERE x.taxonomy_id = c.taxonomy_id AND x.retired_at IS NOT NULL
+                AND starts_with(c.path || '{SEPARATOR}', x.path || '{SEPARATOR}'))
+"""
 SELECT_CATEGORY_PATHS = text(
-    """
+    f"""
     SELECT DISTINCT c.path FROM categories c JOIN sources s ON s.taxonomy_id = c.taxonomy_id
     WHERE (:every OR s.id = ANY(:sources))
-      AND (CAST(:source AS bigint) IS NULL OR s.id = :source)
+      AND (CAST(:source AS bigint) IS NULL OR s.id = :source) AND {IS_NOT_RETIRED}
     ORDER BY c.path LIMIT :limit
     """
 )
 SELECT_TAXONOMIES = text("SELECT id, name FROM taxonomies ORDER BY name")
 SELECT_TAXONOMY = text("SELECT id, name FROM taxonomies WHERE name = :name")
-SELECT_ALL_CATEGORY_PATHS = text("SELECT path FROM categories WHERE taxonomy_id = :taxonomy ORDER BY path")
+SELECT_ALL_CATEGORY_PATHS = text(
+    f"SELECT c.path FROM categories c WHERE c.taxonomy_id = :taxonomy AND {IS_NOT_RETIRED} ORDER BY c.path"
+)
+SELECT_RETIRED_PATHS = text("SELECT path FROM categories WHERE taxonomy_id = :taxonomy AND retired_at IS NOT NULL")
 SELECT_TAXONOMY_NAME = text("SELECT name FROM taxonomies WHERE id = :id")
 SELECT_ENTRIES = text(
-    "SELECT path, description, synonyms, external_id, names FROM categories WHERE taxonomy_id = :taxonomy ORDER BY path"
+    f"""
+    SELECT c.path, c.description, c.synonyms, c.external_id, c.names FROM categories c
+    WHERE c.taxonomy_id = :taxonomy AND (:with_retired OR {IS_NOT_RETIRED}) ORDER BY c.path
+    """
 )
 SELECT_REVISION = text(
     "SELECT count(*) AS categories, coalesce(max(id), 0) AS latest, max(updated_at) AS updated_at "
@@ -117,13 +128,18 @@ def find_taxonomy(connection: Connection, name: str | None) -> Taxonomy:
 
 
 def category_paths(connection: Connection, taxonomy_id: int) -> list[str]:
-    """The paths of all categories of a taxonomy."""
+    """The paths of all categories of a taxonomy, without retired ones."""
     return list(connection.scalars(SELECT_ALL_CATEGORY_PATHS, {"taxonomy": taxonomy_id}))
 
 
-def category_entries(connection: Connection, taxonomy_id: int) -> list[CategoryEntry]:
+def retired_paths(connection: Connection, taxonomy_id: int) -> frozenset[str]:
+    """The paths of the retired categories of a taxonomy; all categories below them are retired too."""
+    return frozenset(connection.scalars(SELECT_RETIRED_PATHS, {"taxonomy": taxonomy_id}))
+
+
+def category_entries(connection: Connection, taxonomy_id: int, *, with_retired: bool) -> list[CategoryEntry]:
     """The categories of a taxonomy with their texts, by path."""
-    rows = connection.execute(SELECT_ENTRIES, {"taxonomy": taxonomy_id})
+    rows = connection.execute(SELECT_ENTRIES, {"taxonomy": taxonomy_id, "with_retired": with_retired})
     return [
         CategoryEntry(row.path, row.description, tuple(row.synonyms), row.external_id, dict(row.names)) for row in rows
     ]

@@ -118,7 +118,7 @@ class SqlTaxonomies:
 
     def entries(self, taxonomy_id: int) -> list[CategoryEntry]:
         """The categories of a taxonomy with their texts, by path."""
-        return category_entries(self._connection, taxonomy_id)
+        return category_entries(self._connection, taxonomy_id, with_retired=True)
 
     def rename(self, taxonomy_id: int, renamed: Mapping[str, str]) -> None:
         """Give categories new paths, also where reviews and decisions of its listings name them."""

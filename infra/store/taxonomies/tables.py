@@ -46,7 +46,8 @@ class TaxonomyRow(Base):
 class CategoryRow(Base):
     """A category of a taxonomy, identified by the text of its canonical path, with the texts that describe it.
 
-    ``external_id`` is its id in the file that it was imported from; ``names`` are its name in other languages.
+    ``external_id`` is its id in the file it was imported from; ``names`` are its name in other languages. A retired
+    category, and those below it, are neither answered nor suggested by models, nor offered in lists.
     """
 
     __tablename__ = "categories"
@@ -60,6 +61,7 @@ class CategoryRow(Base):
             unique=True,
             postgresql_where=text("external_id IS NOT NULL"),
         ),
+        Index("ix_categories_retired", "taxonomy_id", "path", postgresql_where=text("retired_at IS NOT NULL")),
     )
 
     id: Mapped[PrimaryKey]
@@ -70,5 +72,6 @@ class CategoryRow(Base):
     synonyms: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default=text("'{}'"))
     external_id: Mapped[TextStr | None]
     names: Mapped[dict[str, Any]] = mapped_column(JSONB, server_default=text("'{}'"))
+    retired_at: Mapped[Timestamp | None]
     created_at: Mapped[CreatedAt]
     updated_at: Mapped[Timestamp] = mapped_column(server_default=func.now())

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -9,12 +11,13 @@ from numpy.typing import NDArray
 from pipeline.classification.decision_policy import (
     LOWEST_THRESHOLD,
     UNREACHABLE_THRESHOLD,
+    PathDown,
     Thresholds,
     choose_thresholds,
     decide,
     wilson_lower_bound,
 )
-from pipeline.domain.decision import DecisionStatus
+from pipeline.domain.decision import DecisionStatus, level_of, open_level
 from pipeline.domain.prediction import Modality, Prediction, Ranked
 from pipeline.domain.reason import Reason
 from pipeline.domain.reason_code import ReasonCode
@@ -103,3 +106,47 @@ def test_a_confident_prediction_for_a_novel_listing_goes_to_review_with_the_reas
     assert str(decision.reason).startswith("97 % sure of those it knows; unlike the listings")
     unsure = decide(prediction(0.97), Thresholds(0.95, {"A": 0.99}), novel=True)
     assert str(unsure.reason).startswith("only 97 % sure; this category needs 99 %; unlike")
+
+
+PATH = PathDown((Ranked("A", 0.97), Ranked("A >> B", 0.9), Ranked("A >> B >> C", 0.6)))
+LEVELS = Thresholds(0.95, {"A": 0.9, "A >> B": 0.85, "A >> B >> C": 0.8})
+
+
+def test_the_deepest_sure_category_is_the_answer_and_the_reason_says_what_is_left_open() -> None:
+    decision = decide(prediction(0.6), LEVELS, path=PATH)
+    assert (decision.status, decision.category, decision.confidence) == (DecisionStatus.ASSIGNED, "A >> B", 0.9)
+    assert str(decision.reason) == (
+        "90 % sure; this category needs 85 %; level 3 is left open: only 60 % sure of A >> B >> C"
+    )
+    assert (level_of(decision.category), open_level(decision.reason.as_json())) == (2, 3)
+
+
+def test_an_answer_above_the_least_useful_level_goes_to_review() -> None:
+    strict = replace(LEVELS, by_category={**LEVELS.by_category, "A >> B": 0.95})
+    decision = decide(prediction(0.6), strict, path=PATH, min_level=2)
+    assert decision.status is DecisionStatus.NEEDS_REVIEW
+    assert (decision.category, decision.confidence) == ("A >> B >> C", 0.6), "the likeliest is suggested"
+    assert str(decision.reason) == "97 % sure of A and of nothing below it; an answer needs level 2"
+    assert decide(prediction(0.6), LEVELS, path=PATH, min_level=2).status is DecisionStatus.ASSIGNED
+
+
+def test_what_is_sure_of_nothing_is_suggested_as_deep_as_is_likely() -> None:
+    path = PathDown((Ranked("A", 0.8), Ranked("A >> B", 0.55), Ranked("A >> B >> C", 0.2)))
+    decision = decide(prediction(0.2), LEVELS, path=path)
+    assert (decision.status, decision.category) == (DecisionStatus.NEEDS_REVIEW, "A >> B")
+    assert str(decision.reason) == "only 55 % sure; this category needs 85 %"
+    assert open_level(decision.reason.as_json()) is None
+
+
+def test_categories_below_that_are_unlikely_are_left_open() -> None:
+    decision = decide(prediction(0.6), LEVELS, path=PathDown((Ranked("A", 0.97),), goes_on=True))
+    assert str(decision.reason).endswith("level 2 is left open: no category there is likely enough")
+    assert open_level(decision.reason.as_json()) == 2
+    complete = decide(prediction(0.6), LEVELS, path=PathDown((Ranked("A", 0.97),)))
+    assert open_level(complete.reason.as_json()) is None
+
+
+def test_a_novel_listing_is_not_assigned_at_any_level() -> None:
+    decision = decide(prediction(0.6), LEVELS, path=PATH, novel=True)
+    assert (decision.status, decision.category) == (DecisionStatus.NEEDS_REVIEW, "A >> B")
+    assert "unlike the listings" in str(decision.reason)

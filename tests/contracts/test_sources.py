@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from pipeline.domain.errors import InvalidInput
+from pipeline.domain.errors import InvalidInput, NotFound
 from pipeline.ports.unit_of_work import UnitsOfWork
+from pipeline.steps.retire_categories import restore_category, retire_category
 from pipeline.steps.source_registration import find_or_add_source, source_of_products
 from tests.contracts.contract_store import ContractStore
 
@@ -44,3 +45,19 @@ def test_products_join_the_only_taxonomy_that_has_a_model(store: ContractStore, 
         source_of_products(units, "openfoodfacts", "drinks", "own shelves")
     store.activate_model(find_or_add_source(units, "market").taxonomy_id)
     assert source_of_products(units, "openbeautyfacts").taxonomy == "openbeautyfacts", "two have one"
+
+
+def test_retired_categories_stay_retired_when_a_seller_names_them(units: UnitsOfWork) -> None:
+    shop = find_or_add_source(units, "shop")
+    with units() as unit:
+        unit.sources.add_categories(shop.id, ["Home >> Kitchen >> Mugs", "Home >> Kitchenware"])
+        unit.commit()
+    assert retire_category(units, shop.taxonomy_id, "Home >> Kitchen") == 2
+    with pytest.raises(NotFound):
+        retire_category(units, shop.taxonomy_id, "Home >> Kitchen >> Mugs")
+    with units() as unit:
+        unit.sources.add_categories(shop.id, ["Home >> Kitchen >> Mugs"])
+        unit.commit()
+    with pytest.raises(NotFound):
+        retire_category(units, shop.taxonomy_id, "Home >> Kitchen >> Mugs")
+    assert restore_category(units, shop.taxonomy_id, "Home") == 2

@@ -43,7 +43,9 @@ def level_of(category: str | None) -> int | None:
 
 def open_level(coded_reason: Mapping[str, Any] | None) -> int | None:
     """The first level that a decision leaves open, from its stored reason; None if it leaves none open."""
-    for reason in (coded_reason or {}).get("further", ()):
-        if reason.get("code") in _LEFT_OPEN:
-            return int(reason["parameters"]["level"])
-    return None
+    levels = (
+        reason.get("parameters", {}).get("level")
+        for reason in (coded_reason or {}).get("further") or ()
+        if reason.get("code") in _LEFT_OPEN
+    )
+    return next((level for level in levels if isinstance(level, int)), None)

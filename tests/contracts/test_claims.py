@@ -15,6 +15,7 @@ from pipeline.domain.reason import Reason
 from pipeline.domain.source import Source
 from pipeline.ports.unit_of_work import UnitsOfWork
 from pipeline.steps.intake import accept, withdraw
+from pipeline.steps.retire_categories import retire_category
 from tests.contracts.contract_store import ContractStore, DecisionSeen
 from tests.contracts.queues import LEASE, RETRY, announce, claim, claim_all, claim_long_job, finish, post, sweep, take
 
@@ -68,6 +69,16 @@ def test_a_job_is_claimed_once_and_only_when_it_was_sent(units: UnitsOfWork, sou
     take(units)
     assert len(claim(units, batch.job_ids)) == 2
     assert claim(units, batch.job_ids) == []
+
+
+def test_a_claimed_job_knows_the_retired_categories_of_its_taxonomy(
+    store: ContractStore, units: UnitsOfWork, source: Source
+) -> None:
+    with units() as unit:
+        unit.sources.add_categories(source.id, ["Home >> Attic"])
+        unit.commit()
+    retire_category(units, source.taxonomy_id, "Home >> Attic")
+    assert the_job(store, units, source).retired == {"Home >> Attic"}
 
 
 def test_a_result_ends_the_job_and_is_written_whole(store: ContractStore, units: UnitsOfWork, source: Source) -> None:

@@ -7,6 +7,7 @@ import pytest
 from pipeline.domain.category_notation import CategoryChoice, CategoryNotation
 from pipeline.domain.errors import InvalidInput, NotFound
 from pipeline.ports.unit_of_work import UnitsOfWork
+from pipeline.steps.retire_categories import restore_category, retire_category
 from pipeline.steps.source_registration import find_or_add_source, set_notation, source_of_products
 from tests.contracts.contract_store import ContractStore
 
@@ -58,3 +59,19 @@ def test_a_source_keeps_how_it_writes_categories(units: UnitsOfWork) -> None:
     assert find_or_add_source(units, "shop") == shop
     with pytest.raises(NotFound):
         set_notation(units, "bazaar", notation)
+
+
+def test_retired_categories_stay_retired_when_a_seller_names_them(units: UnitsOfWork) -> None:
+    shop = find_or_add_source(units, "shop")
+    with units() as unit:
+        unit.sources.add_categories(shop.id, ["Home >> Kitchen >> Mugs", "Home >> Kitchenware"])
+        unit.commit()
+    assert retire_category(units, shop.taxonomy_id, "Home >> Kitchen") == 2
+    with pytest.raises(NotFound):
+        retire_category(units, shop.taxonomy_id, "Home >> Kitchen >> Mugs")
+    with units() as unit:
+        unit.sources.add_categories(shop.id, ["Home >> Kitchen >> Mugs"])
+        unit.commit()
+    with pytest.raises(NotFound):
+        retire_category(units, shop.taxonomy_id, "Home >> Kitchen >> Mugs")
+    assert restore_category(units, shop.taxonomy_id, "Home") == 2

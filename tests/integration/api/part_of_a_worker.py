@@ -37,6 +37,7 @@ def decide(
     external_id: str | None = None,
     *,
     provisional: bool = False,
+    reason: Reason | None = None,
 ) -> int:
     """Decide the waiting jobs (of one listing, or all); returns how many results held."""
     with SqlUnitOfWork(engine) as unit:
@@ -55,7 +56,7 @@ def decide(
     prediction = Prediction(Modality.TEXT, (Ranked(category, confidence), Ranked("Home", 1 - confidence)))
     results = []
     for job in claimed:
-        decision = Decision(status, category, confidence, Reason.other("the words say so"), provisional)
+        decision = Decision(status, category, confidence, reason or Reason.other("the words say so"), provisional)
         if job.model is None:
             decision = Decision(DecisionStatus.ABSTAINED, None, None, Reason(ReasonCode.NO_MODEL))
         stored = tuple(

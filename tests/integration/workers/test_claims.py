@@ -145,11 +145,11 @@ def test_poison_in_a_batch(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> Non
     bench.add_model()
     real = TrainedModel.answer
 
-    def answer(self: TrainedModel, listings: Any) -> Any:
+    def answer(self: TrainedModel, listings: Any, retired: frozenset[str]) -> Any:
         opened = list(listings)
         if any("poison" in each.evidence.name for each in opened):
             raise RuntimeError("this listing breaks the model")
-        return real(self, opened)
+        return real(self, opened, retired)
 
     monkeypatch.setattr(TrainedModel, "answer", answer)
     bench.post("a", "poison", "b")

@@ -73,7 +73,8 @@ class FakeModel:
     def decode(self, evidence: Evidence) -> Evidence:
         return evidence
 
-    def answer(self, listings: Iterable[Evidence]) -> list[ModelAnswer]:
+    def answer(self, listings: Iterable[Evidence], retired: frozenset[str] = frozenset()) -> list[ModelAnswer]:
+        self.retired = retired
         batch: list[Evidence] = []
         self.batches.append(batch)
         for evidence in listings:
@@ -209,11 +210,11 @@ def test_photos_are_fetched_a_few_ahead_of_the_model(workshop: Workshop) -> None
     fetched_when_read: list[int] = []
 
     class SlowModel(FakeModel):
-        def answer(self, listings: Iterable[Evidence]) -> list[ModelAnswer]:
+        def answer(self, listings: Iterable[Evidence], retired: frozenset[str] = frozenset()) -> list[ModelAnswer]:
             answers = []
             for evidence in listings:
                 fetched_when_read.append(len(workshop.photos.fetched))
-                answers += super().answer([evidence])
+                answers += super().answer([evidence], retired)
             return answers
 
     workshop.model = SlowModel()

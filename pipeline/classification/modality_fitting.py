@@ -177,7 +177,8 @@ def principal_axes(rows: Matrix, seed: int) -> Floats:
     sample = rows[np.random.default_rng(seed).permutation(rows.shape[0])[:_EMBEDDING_SAMPLE]]
     n_axes = min(EMBEDDING_WIDTH, *sample.shape)
     axes = np.zeros((rows.shape[1], EMBEDDING_WIDTH), np.float32)
-    axes[:, :n_axes] = randomized_svd(sample, n_axes, n_iter=2, random_state=seed)[2].T
+    if n_axes:  # a few texts may have no term in common
+        axes[:, :n_axes] = randomized_svd(sample, n_axes, n_iter=2, random_state=seed)[2].T
     return axes
 
 

@@ -16,6 +16,7 @@ import httpx
 import pytest
 
 from infra.embedded.ports import free_port
+from workers.first_run import FRENCH_SHARE
 
 ROOT = Path(__file__).resolve().parents[2]
 COUNT = 60
@@ -105,6 +106,12 @@ def test_first_start_ends_with_categorised_listings_and_the_next_one_just_runs(
     )
     assert answer.status_code == 200, answer.text
     assert answer.json()["decision"]["status"] in ("assigned", "needs_review")
+
+    french = httpx.get(
+        f"{address}/v1/listings", params={"source": "sample-fr"}, headers={"Authorization": f"Bearer {key}"}
+    ).json()["items"]
+    assert len(french) == round(COUNT * FRENCH_SHARE)
+    assert {listing["status"] for listing in french} <= {"assigned", "needs_review"}
 
     status = terminal.rayon("status")
     assert f"is running at {address}" in status.stdout, status.stdout + status.stderr

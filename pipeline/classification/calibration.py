@@ -45,31 +45,31 @@ def log_probabilities(probabilities: Floats) -> Floats:
     return result
 
 
-def usual_slope(n_matrices: int) -> float:
-    """The slope to expect of each score matrix of ridge estimators, before any held-out score has been seen.
+def usual_slopes(n_matrices: int) -> Floats:
+    """The slopes to expect of the score matrices of ridge estimators, before any held-out score has been seen.
 
-    With few labels its penalty decides, with many it is outweighed. The constants were chosen by the log loss on
-    unseen listings of one catalogue with 3 to 60 labels a category, among 5 slopes and 4 weights.
+    With few labels the penalty on other slopes decides, with many it is outweighed. Slopes and penalty were chosen by
+    the log loss on unseen listings of one catalogue with 3 to 60 labels a category, among 5 slopes and 4 penalties.
     """
-    return min(3.0, 9.0 / n_matrices)
+    return np.full(n_matrices, min(3.0, 9.0 / n_matrices), np.float32)
 
 
 def fit_pool(
     score_matrices: Sequence[Floats],
     labels: NDArray[np.int64],
     bias_penalty: float = _BIAS_PENALTY,
-    prior_slope: float | None = None,
+    prior_slopes: Floats | None = None,
 ) -> Pool:
     """Fit by maximum likelihood of the labels, with a quadratic penalty on the biases.
 
-    The score matrices hold held-out scores, each of shape (n, categories). With a ``prior_slope``, slopes are
-    penalised by the square of their relative difference from it; n may be 0 then, and every slope is the prior one.
+    The score matrices hold held-out scores, each of shape (n, categories). With ``prior_slopes``, slopes
+    are penalised by the square of their relative difference from these; n may be 0 then, and the slopes are these.
     """
     from scipy.optimize import minimize  # only training needs the optimiser
 
     n_listings, n_categories = score_matrices[0].shape
-    usual = 1.0 if prior_slope is None else prior_slope
-    slope_penalty = 0.0 if prior_slope is None else _SLOPE_PENALTY
+    usual = np.ones(len(score_matrices)) if prior_slopes is None else np.asarray(prior_slopes, np.float64)
+    slope_penalty = 0.0 if prior_slopes is None else _SLOPE_PENALTY
     stacked = np.stack([np.asarray(scores, np.float64) for scores in score_matrices])
     rows = np.arange(n_listings)
 
@@ -92,7 +92,7 @@ def fit_pool(
 
     # Slopes stay within e^-5 .. e^4.5, so that separable scores do not lead to infinite confidence.
     bounds = [(-5.0, 4.5)] * len(score_matrices) + [(-20.0, 20.0)] * n_categories
-    initial = np.concatenate([np.full(len(score_matrices), np.log(usual)), np.zeros(n_categories)])
+    initial = np.concatenate([np.log(usual), np.zeros(n_categories)])
     parameters = minimize(
         loss, initial, jac=True, method="L-BFGS-B", bounds=bounds, options={"maxiter": _MAX_ITERATIONS}
     ).x
@@ -107,12 +107,12 @@ def held_out_probabilities(
     labels: NDArray[np.int64],
     folds: NDArray[np.int64],
     bias_penalty: float = _BIAS_PENALTY,
-    prior_slope: float | None = None,
+    prior_slopes: Floats | None = None,
     counted: Mask | None = None,
 ) -> Floats:
     """Probabilities of each listing by a pool fitted on the other folds, for thresholds and metrics.
 
-    Pools are fitted on the ``counted`` listings, (n,), None for all; there may be none with a ``prior_slope``.
+    Pools are fitted on the ``counted`` listings, (n,), None for all; there may be none with ``prior_slopes``.
     """
     result = np.zeros(score_matrices[0].shape, np.float32)
     for fold in np.unique(folds):
@@ -121,6 +121,6 @@ def held_out_probabilities(
             train = test
         fitting_rows = np.flatnonzero(train if counted is None else train & counted)
         fitted_scores = [scores[fitting_rows] for scores in score_matrices]
-        pool = fit_pool(fitted_scores, labels[fitting_rows], bias_penalty, prior_slope)
+        pool = fit_pool(fitted_scores, labels[fitting_rows], bias_penalty, prior_slopes)
         result[test] = pool.probabilities([scores[test] for scores in score_matrices])
     return result

@@ -8,7 +8,8 @@ a shop have in common does not count (Mu & Viswanath 2018, arXiv:1702.01417).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Self
 
@@ -24,6 +25,7 @@ from pipeline.features.extractor import Floats, TextExtractor, Vectors
 WORDING = "buy {}"  # a name in it is nearer to the names of products than the name alone
 TEMPERATURE = 0.05  # of the softmax over cosines
 MAX_TEXTS = 20  # of one category
+MAX_BELOW = 50  # categories below one whose texts stand for it as well
 SUGGESTIONS = 5
 MIN_BACKGROUND = 5.0  # the weight, in listings, of a mean of zero: a few listings say little about the catalogue
 BATCH_SIZE = 1_024  # listings scored, or categories embedded, at a time
@@ -123,16 +125,61 @@ class CategoryNames:
 
     def _embed(self, entries: Sequence[CategoryEntry]) -> Vectors:
         """The mean vector of each category's texts, unit rows."""
-        texts = [
-            category_texts(entry.path, entry.description, entry.synonyms, tuple(entry.names.values()))
-            for entry in entries
-        ]
+        texts = [_texts_of(entry) for entry in entries]
         flat = list(dict.fromkeys(text for own in texts for text in own))
         if not flat:
             return np.zeros((0, 0), np.float32)
         row_of_text = {text: row for row, text in enumerate(flat)}
         vectors = self.encode([Evidence(text) for text in flat])
         return unit_rows(np.array([vectors[[row_of_text[text] for text in own]].mean(axis=0) for own in texts]))
+
+
+def name_vectors(encoder: TextExtractor, entries_of_categories: Sequence[Sequence[CategoryEntry]]) -> Vectors:
+    """Centred unit rows (categories, d) of categories' texts; of each, its own entry first, then some of those below.
+
+    A category's vector is the mean of its own and of the mean of those below it. Rows of zeros where the encoder knows
+    none of the texts.
+    """
+    texts = [[_texts_of(entry) for entry in entries[: 1 + MAX_BELOW]] for entries in entries_of_categories]
+    flat = list(dict.fromkeys(text for entries in texts for own in entries for text in own))
+    row_of_text = {text: row for row, text in enumerate(flat)}
+    encoded = np.asarray(encoder.transform([Evidence(text) for text in flat]), np.float32)
+    rows = []
+    for entries in texts:
+        means = [encoded[[row_of_text[text] for text in own]].mean(axis=0) for own in entries]
+        below = np.mean(means[1:], axis=0) if len(means) > 1 else means[0]
+        rows.append((means[0] + below) / 2)
+    vectors = unit_rows(np.array(rows, np.float32))
+    return unit_rows(vectors - vectors.mean(axis=0)) if len(vectors) > 1 else vectors
+
+
+def entries_by_category(categories: Sequence[str], entries: Sequence[CategoryEntry]) -> list[list[CategoryEntry]]:
+    """For each of the categories, its own entry (made of its name where there is none), then those below it."""
+    by_path = {entry.path: entry for entry in entries}
+    below: dict[str, list[CategoryEntry]] = {category: [] for category in categories}
+    for entry in by_path.values():
+        parts = entry.path.split(SEPARATOR)
+        for depth in range(1, len(parts)):
+            ancestor = SEPARATOR.join(parts[:depth])
+            if ancestor in below:
+                below[ancestor].append(entry)
+    return [[by_path.get(category, CategoryEntry(category)), *below[category]] for category in categories]
+
+
+def shared_categories(paths: Iterable[str]) -> list[str]:
+    """The categories, at any level, that at least two of the listings with these full paths are in, sorted.
+
+    The last part of a path that a single listing has is often the name of that product.
+    """
+    counts: Counter[str] = Counter()
+    for path in paths:
+        parts = path.split(SEPARATOR)
+        counts.update(SEPARATOR.join(parts[:depth]) for depth in range(1, len(parts) + 1))
+    return sorted(path for path, count in counts.items() if count > 1)
+
+
+def _texts_of(entry: CategoryEntry) -> list[str]:
+    return category_texts(entry.path, entry.description, entry.synonyms, tuple(entry.names.values()))
 
 
 def mean_vector(vectors: Vectors) -> Floats:

@@ -21,6 +21,7 @@ from pipeline.features.extractor import Mask
 LOWEST_THRESHOLD = 0.7
 UNREACHABLE_THRESHOLD = 1.01  # above every probability: all listings of the category go to review
 EVEN_CHANCE = 0.5  # a category that is likelier than not is suggested rather than the ones above it
+MIN_PREDICTIONS = 5  # held-out listings for which a category was predicted, below which it is never assigned
 _PRIOR_LISTINGS = 60.0  # weight, in each category, of the precision over all categories
 _Z_90 = 1.2816  # 90 % quantile of the standard normal distribution
 
@@ -60,7 +61,8 @@ def choose_thresholds(
 
     All arrays have shape (n,) and come from held-out predictions. A single category has few of them, so the precision
     of all categories at the same threshold counts as 60 more listings of it. No threshold is below LOWEST_THRESHOLD,
-    where novel listings are found; it is UNREACHABLE_THRESHOLD where the target cannot be reached.
+    where novel listings are found; it is UNREACHABLE_THRESHOLD where the target cannot be reached, and for a category
+    that was predicted too rarely to say.
     """
     grid = np.unique(np.maximum(np.round(np.concatenate([[LOWEST_THRESHOLD], confidence]), 4), LOWEST_THRESHOLD))
     overall = _count_at_or_above(grid, confidence, correct)
@@ -68,6 +70,9 @@ def choose_thresholds(
     by_category = {}
     for index, category in enumerate(categories):
         in_category = predicted == index
+        if in_category.sum() < MIN_PREDICTIONS:
+            by_category[category] = UNREACHABLE_THRESHOLD
+            continue
         category_counts = _count_at_or_above(grid, confidence[in_category], correct[in_category])
         precision_bound = wilson_lower_bound(
             category_counts.correct + _PRIOR_LISTINGS * prior, category_counts.listings + _PRIOR_LISTINGS

@@ -25,12 +25,13 @@ from pipeline.classification.ridge_solvers import (
     solve_dual,
 )
 from pipeline.classification.supervised_term_weighting import learn_term_weights, weight_terms
-from pipeline.classification.targets import Targets
+from pipeline.classification.targets import MIN_LISTINGS_TO_CHOOSE, Targets, recur_in_other_folds
 from pipeline.domain.progress import Progress, no_progress
 from pipeline.features.extractor import Floats, Mask, Matrix, State
 
 PENALTIES = (0.1, 0.3, 1.0, 3.0)
 IMAGE_PENALTIES = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0)  # lower ones too: under a kernel each photo is near only a few
+USUAL_PENALTY = 0.3
 MAX_DUAL_ROWS = 6_000  # rows up to which the Gram matrix (n x n) is built: 288 MB in double precision
 GRADIENT_TOLERANCE = 1e-3  # relative, of conjugate gradients
 HELD_OUT_GRADIENT_TOLERANCE = 1e-2  # changes scores by 0.005, in half the steps
@@ -169,7 +170,9 @@ def _fit_dual(rows: _TrainingRows, penalties: Sequence[float], *, term_weighting
     scored = sample < rows.n_listings
     indicators = rows.indicators[sample]
     scores = _held_out_scores(sample_blocks, indicators, rows.folds[sample], penalties, scored)
-    best_index = int(_squared_errors(scores, indicators[scored]).argmin())
+    best_index = _best_penalty(
+        scores, indicators[scored], rows.labels[sample][scored], rows.folds[sample][scored], penalties
+    )
     penalty, held_out = penalties[best_index], scores[best_index]
     if len(sample) < len(rows.folds):
         listings = np.arange(len(rows.folds)) < rows.n_listings
@@ -188,7 +191,8 @@ def _choose_penalty(rows: _TrainingRows, penalties: Sequence[float], *, term_wei
     kernel = rows.kernel(sample, term_weighting=term_weighting)
     indicators = rows.indicators[sample]
     scores = _held_out_scores(kernel.blocks, indicators, rows.folds[sample], penalties, scored)
-    return penalties[int(_squared_errors(scores, indicators[scored]).argmin())]
+    labels, folds = rows.labels[sample][scored], rows.folds[sample][scored]
+    return penalties[_best_penalty(scores, indicators[scored], labels, folds, penalties)]
 
 
 def _fit_by_conjugate_gradient(
@@ -242,6 +246,23 @@ def _held_out_scores(
         for index, coefficients in enumerate(solution.coefficients):
             scores[index, test] = gram.test @ coefficients + solution.intercept
     return scores[:, scored]
+
+
+def _best_penalty(
+    scores: NDArray[np.float64],
+    indicators: NDArray[np.float64],
+    labels: NDArray[np.int64],
+    folds: NDArray[np.int64],
+    penalties: Sequence[float],
+) -> int:
+    """The index of the penalty with the least error, over the listings whose category occurs in other folds as well.
+
+    With too few of these, that of the penalty nearest to USUAL_PENALTY.
+    """
+    counted = recur_in_other_folds(labels, folds)
+    if counted.sum() < MIN_LISTINGS_TO_CHOOSE:
+        return int(np.argmin([abs(penalty - USUAL_PENALTY) for penalty in penalties]))
+    return int(_squared_errors(scores[:, counted], indicators[counted]).argmin())
 
 
 def _squared_errors(scores: NDArray[np.float64], indicators: NDArray[np.float64]) -> NDArray[np.float64]:

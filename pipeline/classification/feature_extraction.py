@@ -39,7 +39,7 @@ from pipeline.features.extractor import (
 
 MAX_FITTING_PHOTOS = 800  # photos that extractors are fitted on: bounds the memory of their descriptors
 MIN_LISTINGS = 10  # listings with text (or photo), below which nothing is learned from it
-MIN_LISTINGS_TO_ENCODE = 2  # the same for text where an encoder is installed
+MIN_LISTINGS_TO_ENCODE = 2  # the same where a pretrained extractor is installed
 MIN_LISTINGS_TO_SPLIT = 60  # listings with words and attributes, below which these get no separate estimators
 # Listings up to which the encoder reads attributes: what it knows of them helps when there is little to learn from, and
 # takes as long as the rest of the text.
@@ -149,11 +149,15 @@ def fit_photo_extractors(
 ) -> Extractors | None:
     """The reader's extractors, fitted on a sample of the photos; None when too few of these can be read.
 
-    An extractor continues from the ``previous`` one of the same name if possible (``can_continue_from``). The previous
-    ones are not changed.
+    With fewer than MIN_LISTINGS photos, pretrained extractors only, which learn nothing from them. An extractor
+    continues from the ``previous`` one of the same name if possible (``can_continue_from``). The previous ones are
+    not changed.
     """
     with_photo = [index for index, evidence in enumerate(evidences) if evidence.photo is not None]
-    if len(with_photo) < MIN_LISTINGS or not reader.extractors:
+    pretrained = {
+        name: extractor for name, extractor in reader.extractors.items() if not isinstance(extractor, TwoStepExtractor)
+    }
+    if len(with_photo) < (MIN_LISTINGS_TO_ENCODE if pretrained else MIN_LISTINGS) or not reader.extractors:
         return None
     sampled_indices = np.random.default_rng(seed).permutation(with_photo)[:MAX_FITTING_PHOTOS]
     sample = []
@@ -163,7 +167,7 @@ def fit_photo_extractors(
         if position % _CHUNK_SIZE == 0:
             progress(0.9 * position / len(sampled_indices), f"looking at photos ({position} of {len(sampled_indices)})")
     if len(sample) < MIN_LISTINGS:
-        return None
+        return dict(pretrained) if pretrained and len(sample) >= MIN_LISTINGS_TO_ENCODE else None
     progress(0.9, "learning what photos look like")
     return {
         name: _fit_photo_extractor(

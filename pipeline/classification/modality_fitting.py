@@ -15,8 +15,9 @@ from pipeline.classification.calibration import (
     fit_pool,
     held_out_probabilities,
     log_probabilities,
-    usual_slope,
+    usual_slopes,
 )
+from pipeline.classification.category_names import mean_vector, name_vectors
 from pipeline.classification.estimators import (
     IMAGE_PENALTIES,
     PENALTIES,
@@ -38,20 +39,18 @@ from pipeline.classification.lower_levels_fitting import ClassFit, fit_classes
 from pipeline.classification.modality_model import EMBEDDING_WIDTH, ModalityModel, join_features
 from pipeline.classification.novelty import ScoreStatistics
 from pipeline.classification.subcategory_scores import SubcategoryScores
-from pipeline.classification.targets import Targets
+from pipeline.classification.targets import MIN_LISTINGS_TO_CHOOSE, Targets, recur_in_other_folds
 from pipeline.classification.text_encoder import EncoderEstimators, TextEncoder, combine_max_scores
 from pipeline.domain.listing import Evidence
 from pipeline.domain.progress import Progress, no_progress, stage
+from pipeline.domain.taxonomy import CategoryEntry
 from pipeline.domain.training import TrainingOptions
 from pipeline.features.extractor import Floats, Mask, Matrix
 
+_NAMES_FACTOR = 2.5
 _EMBEDDING_SAMPLE = 3_000  # listings that the axes of embeddings are computed from
 # Listings below which the encoder is used whatever the held-out figures, which are mostly chance.
 _MIN_LISTINGS_TO_DROP_ENCODER = 300
-_MIN_LISTINGS_TO_POOL = 10
-# Slopes of a pool with too few listings to fit them: of all estimators of a view together, and of the encoder's. With a
-# label or two for each category, words say little, and penalties chosen on held-out listings make scores small.
-_DEFAULT_SLOPE, _DEFAULT_ENCODER_SLOPE = 1.0, 15.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,8 +90,13 @@ def fit_text(
     options: TrainingOptions,
     text_cache: CachedTextExtractor | None = None,
     progress: Progress = no_progress,
+    entries: Sequence[Sequence[CategoryEntry]] = (),
 ) -> FittedModality:
-    """Fit the listings that have a text; words and attributes separately if enough listings have both."""
+    """Fit the listings that have a text; words and attributes separately if enough listings have both.
+
+    ``entries``, by category, are its own and some below it: their texts are what is known of a category before there
+    are examples of it.
+    """
     progress(0.0, f"reading the texts of {len(evidences)} listings")
     encoder = find_text_encoder(options, text_cache)
     min_listings = MIN_LISTINGS if encoder is None else MIN_LISTINGS_TO_ENCODE
@@ -101,7 +105,10 @@ def fit_text(
         return empty_fit(len(evidences), targets.n_categories)
     features = extract_text_features(extractors, evidences, targets.labels, encoder)
     fit_progress = stage(progress, 0.3, 1.0, note="learning categories from texts")
-    fitted = fit_modality(extractors, features, targets.without_subcategories(), encoder=encoder, progress=fit_progress)
+    names = name_vectors(encoder.extractor, entries) if encoder is not None and entries else None
+    fitted = fit_modality(
+        extractors, features, targets.without_subcategories(), encoder=encoder, names=names, progress=fit_progress
+    )
     fitted = fitted.with_classes(features, targets)
     return fitted.with_embeddings(features, options.seed) if options.embeddings else fitted
 
@@ -113,13 +120,14 @@ def fit_modality(
     join: FeatureJoin | None = None,
     augmented: AugmentedRows | None = None,
     encoder: TextEncoder | None = None,
+    names: Floats | None = None,
     progress: Progress = no_progress,
 ) -> FittedModality:
     """Fit the estimators of each view, then a pool for each case of evidence; held out over the folds of ``targets``.
 
     ``join`` combines the vectors of several extractors into one matrix; ``augmented`` are extra training rows of the
     view WHOLE, already joined. The vectors of the ``encoder`` are used for the views where they improve the held-out
-    probabilities.
+    probabilities; ``names`` (categories, d) are those of the categories' names.
     """
     labels = targets.labels
     if len(np.unique(labels[features.usable])) < 2:
@@ -131,7 +139,9 @@ def fit_modality(
     for index, view in enumerate(features.vectors):
         view_progress = stage(progress, index / n_views, (index + 1) / n_views)
         fits[view] = _fit_view(_ViewRows.of(view, features, targets, join, augmented), view_progress)
-    encoder_fits = {view: _fit_encoded(features.has[view], rows, targets) for view, rows in features.encoded.items()}
+    encoder_fits = {
+        view: _fit_encoded(features.has[view], rows, targets, names) for view, rows in features.encoded.items()
+    }
     choice = _choose_encoded_views(features, targets, fits, encoder_fits)
     features, pooled = choice.features, choice.pooled
     encoded = None
@@ -140,6 +150,7 @@ def fit_modality(
             encoder,
             {view: encoder_fits[view].estimator for view in choice.views},
             {view: encoder_fits[view].statistics for view in choice.views},
+            {view: named for view in choice.views if (named := encoder_fits[view].names) is not None},
         )
     subcategory_scores = None
     if targets.subcategories is not None:
@@ -224,7 +235,10 @@ class _ViewRows:
 
 @dataclass(frozen=True, slots=True)
 class _ViewFit:
-    """The estimators of one view, their held-out ``score_matrices`` (n, categories) each, and ``max_scores`` (n,)."""
+    """The estimators of one view, their held-out ``score_matrices`` (n, categories) each, and ``max_scores`` (n,).
+
+    ``names``: the similarities to the categories' names; ``ends_with_names``: whether theirs is the last matrix.
+    """
 
     estimator: LinearEstimator
     statistics: ScoreStatistics
@@ -234,21 +248,15 @@ class _ViewFit:
     term_weighted: LinearEstimator | None = None
     single_extractor: dict[str, LinearEstimator] = field(default_factory=dict)
     single_scores: dict[str, Floats] = field(default_factory=dict)
-    has_encoded: bool = False
-
-    @property
-    def default_slopes(self) -> Floats:
-        """Slopes for ``score_matrices`` where too few listings are held out to fit any."""
-        n_others = len(self.score_matrices) - self.has_encoded
-        slopes = np.full(len(self.score_matrices), _DEFAULT_SLOPE / n_others, np.float32)
-        slopes[n_others:] = _DEFAULT_ENCODER_SLOPE
-        return slopes
+    names: LinearEstimator | None = None
+    ends_with_names: bool = False
 
     def with_encoded(self, encoded: _ViewFit) -> _ViewFit:
         """A copy with the scores of the encoder's estimator of this view."""
         max_scores = combine_max_scores(encoded.max_scores, self.max_scores)
         score_matrices = [*self.score_matrices, *encoded.score_matrices]
-        return replace(self, score_matrices=score_matrices, max_scores=max_scores, has_encoded=True)
+        ends_with_names = encoded.names is not None
+        return replace(self, score_matrices=score_matrices, max_scores=max_scores, ends_with_names=ends_with_names)
 
 
 def _fit_view(rows: _ViewRows, progress: Progress) -> _ViewFit:
@@ -300,13 +308,17 @@ def _fit_view(rows: _ViewRows, progress: Progress) -> _ViewFit:
     )
 
 
-def _fit_encoded(has: Mask, vectors: Floats, targets: Targets) -> _ViewFit:
-    """Fit the estimator of an encoder's vectors (n, d) of one view."""
+def _fit_encoded(has: Mask, vectors: Floats, targets: Targets, names: Floats | None) -> _ViewFit:
+    """Fit the estimator of an encoder's vectors (n, d) of one view, beside the similarities to the ``names``."""
     fit = fit_ridge(vectors[has], targets.subset(has), IMAGE_PENALTIES)
     statistics = ScoreStatistics.of(fit.held_out)
     scores, max_scores = np.zeros((len(has), targets.n_categories), np.float32), np.zeros(len(has), np.float32)
     scores[has], max_scores[has] = fit.held_out, statistics.standardised_max(fit.held_out)
-    return _ViewFit(fit.estimator, statistics, max_scores, [scores])
+    if names is None:
+        return _ViewFit(fit.estimator, statistics, max_scores, [scores])
+    similarity = LinearEstimator(names.T.copy(), -np.asarray(names @ mean_vector(vectors[has]), np.float32))
+    name_scores = np.where(has[:, None], similarity.scores(vectors), np.float32(0))
+    return _ViewFit(fit.estimator, statistics, max_scores, [scores, name_scores], names=similarity)
 
 
 class _EncodedViews(NamedTuple):
@@ -358,10 +370,19 @@ class _PooledScores:
     max_scores: Floats
 
 
+def _usual_slopes(fits: Sequence[_ViewFit]) -> Floats:
+    """The usual slopes of the score matrices of these views; those of names are larger, for they are similarities."""
+    factors = []
+    for fit in fits:
+        n_names = int(fit.ends_with_names)
+        factors += [1.0] * (len(fit.score_matrices) - n_names) + [_NAMES_FACTOR] * n_names
+    return np.asarray(usual_slopes(len(factors)) * factors, np.float32)
+
+
 def _fit_pools(features: EvidenceFeatures, targets: Targets, fits: Mapping[View, _ViewFit]) -> _PooledScores:
     """Fit the pool of each case of evidence on the held-out scores of its views."""
     labels, folds = targets.labels, targets.folds
-    recurring = _is_in_other_folds(labels, folds)
+    recurring = recur_in_other_folds(labels, folds)
     probabilities = np.zeros((len(labels), targets.n_categories), np.float32)
     max_scores = np.zeros(len(labels), np.float32)
     pools = {}
@@ -370,37 +391,29 @@ def _fit_pools(features: EvidenceFeatures, targets: Targets, fits: Mapping[View,
         # Listings with words and attributes also train the pools for listings that have only one of them.
         train = np.all([features.has[view] for view in views], axis=0)
         score_matrices = [scores[train] for view in views for scores in fits[view].score_matrices]
+        slopes = _usual_slopes([fits[view] for view in views])
         can_fit = recurring[train]
-        if can_fit.sum() < _MIN_LISTINGS_TO_POOL:
-            slopes = np.concatenate([fits[view].default_slopes for view in views]) / len(views)
-            pools[case] = Pool(slopes.astype(np.float32), np.zeros(targets.n_categories, np.float32))
+        if can_fit.sum() < MIN_LISTINGS_TO_CHOOSE:
+            pools[case] = Pool(slopes, np.zeros(targets.n_categories, np.float32))
         else:
             counted_scores = [scores[can_fit] for scores in score_matrices]
-            pools[case] = fit_pool(counted_scores, labels[train][can_fit], prior_slope=usual_slope(len(score_matrices)))
+            pools[case] = fit_pool(counted_scores, labels[train][can_fit], prior_slopes=slopes)
         if in_case.any():
             case_probabilities = np.zeros_like(probabilities)
             case_probabilities[train] = (
                 pools[case].probabilities(score_matrices)
-                if can_fit.sum() < _MIN_LISTINGS_TO_POOL
+                if can_fit.sum() < MIN_LISTINGS_TO_CHOOSE
                 else held_out_probabilities(
                     score_matrices,
                     labels[train],
                     folds[train],
-                    prior_slope=usual_slope(len(score_matrices)),
+                    prior_slopes=slopes,
                     counted=can_fit,
                 )
             )
             probabilities[in_case] = case_probabilities[in_case]
             max_scores[in_case] = np.mean([fits[view].max_scores[in_case] for view in views], axis=0)
     return _PooledScores(pools, probabilities, max_scores)
-
-
-def _is_in_other_folds(labels: NDArray[np.int64], folds: NDArray[np.int64]) -> Mask:
-    """Mask (n,) of the listings whose category also occurs in another fold; the scores of the others say nothing."""
-    counts = np.zeros((labels.max() + 1, folds.max() + 1), np.int64)
-    np.add.at(counts, (labels, folds), 1)
-    elsewhere: Mask = counts.sum(axis=1)[labels] > counts[labels, folds]
-    return elsewhere
 
 
 def _select_rows(matrix: Matrix, has: Mask) -> Matrix:

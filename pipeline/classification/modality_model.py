@@ -90,7 +90,8 @@ class ModalityModel:
                     view_max = self.statistics[view].standardised_max(scores) if view in self.statistics else None
                     if self.encoded and view in self.encoded.views:
                         encoded_scores = self.encoded.scores(view, features.encoded[view][rows])
-                        score_matrices.append(encoded_scores)
+                        name_scores = self.encoded.name_scores(view, features.encoded[view][rows])
+                        score_matrices += [encoded_scores, *name_scores]
                         view_max = self.encoded.max_scores(view, encoded_scores, view_max)
                     if view_max is not None:
                         max_scores[rows] += view_max / np.float32(len(views))

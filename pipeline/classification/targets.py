@@ -34,8 +34,10 @@ from pipeline.features.extractor import Floats, Mask
 
 LEVEL_MIN_CATEGORY_SIZE = 20  # listings that a category needs to count in the choice of a level
 LEVEL_COVERAGE = 0.95  # share of the listings that must be in such categories
-MIN_LISTINGS_PER_CATEGORY = 2
+MIN_LISTINGS_PER_CATEGORY = 1
+MIN_LISTINGS_PER_CLASS = 2  # of a category below the main level
 MIN_LISTINGS_PER_SUBCATEGORY = 8  # with fewer, what is learned is mostly chance
+MIN_LISTINGS_TO_CHOOSE = 10  # with held-out scores, below which settings are the usual ones, not the best ones
 MAX_SUBCATEGORIES = 200  # categories and subcategories together; the largest subcategories come first
 
 
@@ -140,6 +142,19 @@ class Targets:
         return replace(self, labels=labels, n_categories=len(parents), subcategories=None)
 
 
+def recur_in_other_folds(labels: NDArray[np.int64], folds: NDArray[np.int64]) -> Mask:
+    """Mask (n,) of the listings whose category also occurs in another fold.
+
+    The held-out scores of the others say nothing: the estimator had no example of their category.
+    """
+    if not len(labels):
+        return np.zeros(0, bool)
+    counts = np.zeros((labels.max() + 1, folds.max() + 1), np.int64)
+    np.add.at(counts, (labels, folds), 1)
+    elsewhere: Mask = counts.sum(axis=1)[labels] > counts[labels, folds]
+    return elsewhere
+
+
 def subdivide(paths: Sequence[str], labels: NDArray[np.int64], n_categories: int, level: int) -> Subcategories | None:
     """The subcategories one level below ``level``; None if no category has any.
 
@@ -233,7 +248,7 @@ def select_labelled(examples: Sequence[Example], level: int | None) -> LabelledS
     paths = [str(Category.parse(example.category)) for example in examples]
     main_level = level if level is not None else choose_main_level(paths)
     if level is None:
-        class_names = assign_classes(paths, MIN_LISTINGS_PER_CATEGORY)
+        class_names = assign_classes(paths, MIN_LISTINGS_PER_CLASS)
     else:
         class_names = [cut_path(path, level) for path in paths]
     counts = Counter(class_names)

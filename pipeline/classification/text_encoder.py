@@ -7,7 +7,7 @@ languages. The first is better where there are many labelled listings, the secon
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Self
 
 import numpy as np
@@ -33,11 +33,16 @@ def combine_max_scores(encoder: Floats, others: Floats) -> Floats:
 
 @dataclass(frozen=True, slots=True)
 class EncoderEstimators:
-    """An encoder with an estimator for each view that it reads, and the statistics of its held-out scores."""
+    """An encoder with an estimator for each view that it reads, and the statistics of its held-out scores.
+
+    ``names``, by view, score texts by their similarity to the names of the categories. Models of earlier versions lack
+    them.
+    """
 
     encoder: TextEncoder
     estimators: Mapping[View, LinearEstimator]
     statistics: Mapping[View, ScoreStatistics]
+    names: Mapping[View, LinearEstimator] = field(default_factory=dict)
 
     @property
     def views(self) -> tuple[View, ...]:
@@ -47,6 +52,10 @@ class EncoderEstimators:
     def scores(self, view: View, vectors: Floats) -> Floats:
         """Scores (n, categories) of encoded texts (n, d)."""
         return self.estimators[view].scores(vectors)
+
+    def name_scores(self, view: View, vectors: Floats) -> list[Floats]:
+        """The similarities (n, categories) of encoded texts (n, d) to the categories' names, if these are known."""
+        return [self.names[view].scores(vectors)] if view in self.names else []
 
     def max_scores(self, view: View, scores: Floats, others: Floats | None) -> Floats:
         """Standardised maximum scores (n,) of the view, by the encoder's ``scores`` and those of the ``others``."""
@@ -59,6 +68,9 @@ class EncoderEstimators:
         state |= {"encoded": {view: [usual.mean, usual.deviation] for view, usual in self.statistics.items()}}
         for view, estimator in self.estimators.items():
             state |= estimator.state(f"encoded_{view}")
+        state |= {"named": list(self.names)} if self.names else {}
+        for view, names in self.names.items():
+            state |= names.state(f"named_{view}")
         return state
 
     def files(self) -> dict[str, bytes]:
@@ -77,4 +89,5 @@ class EncoderEstimators:
         extractor = load_extractor(name).from_state(unpack_state(f"extractor_{name}", files))
         statistics = {View(view): ScoreStatistics(*map(float, usual)) for view, usual in state["encoded"].items()}
         estimators = {view: LinearEstimator.from_state(f"encoded_{view}", state) for view in statistics}
-        return cls(TextEncoder(name, extractor), estimators, statistics)
+        names = {View(view): LinearEstimator.from_state(f"named_{view}", state) for view in state.get("named", ())}
+        return cls(TextEncoder(name, extractor), estimators, statistics, names)

@@ -14,6 +14,7 @@ import scipy.linalg  # noqa: F401  # thread limits apply only to libraries that 
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
+from pipeline.classification.category_names import entries_by_category, shared_categories
 from pipeline.classification.decision_policy import Thresholds
 from pipeline.classification.feature_extraction import CachedTextExtractor
 from pipeline.classification.fine_tuning import FineTuningReport, fit_fine_tuned, tunable_network
@@ -37,6 +38,7 @@ from pipeline.domain.json_record import JsonObject
 from pipeline.domain.listing import Example
 from pipeline.domain.prediction import Modality
 from pipeline.domain.progress import Progress, no_progress, stage
+from pipeline.domain.taxonomy import CategoryEntry
 from pipeline.domain.training import TrainingOptions
 from pipeline.features.extractor import ImageExtractor, Mask, TwoStepExtractor, build_extractor
 from pipeline.networks.precision import Precision
@@ -121,13 +123,15 @@ def train(
     reader: PhotoReader | None = None,
     text_cache: CachedTextExtractor | None = None,
     previous: Mapping[str, ImageExtractor] | None = None,
+    entries: Sequence[CategoryEntry] = (),
 ) -> TrainingResult:
     """Fit extractors, estimators, calibration, fusion and thresholds, and measure them on held-out folds.
 
     ``reader`` and ``text_cache`` let several trainings share what was computed from photos and texts; networks of a
     given ``reader`` keep their precision. Photo extractors that learn from the catalogue continue from the ``previous``
-    ones, by name. The same examples and options give the same model. Raises InvalidInput for fewer than two categories
-    or without usable texts and photos, Unavailable when weights are missing.
+    ones, by name. ``entries`` are the categories of the taxonomy with their texts, which are used beside the names of
+    the examples' categories. The same examples and options give the same model. Raises InvalidInput for fewer than two
+    categories or without usable texts and photos, Unavailable when weights are missing.
     """
     started = time.perf_counter()
     labelled = select_labelled(examples, options.level)
@@ -144,7 +148,10 @@ def train(
     # The matrices of a single photo are too small to gain from several threads.
     with threadpool_limits(limits=1):
         evidences = [example.evidence for example in labelled.examples]
-        text = fit_text(evidences, targets, options, text_cache, stage(progress, 0.02, text_end))
+        named = entries_by_category(
+            labelled.categories, [*map(CategoryEntry, shared_categories(labelled.paths)), *entries]
+        )
+        text = fit_text(evidences, targets, options, text_cache, stage(progress, 0.02, text_end), named)
         image_fit = fit_image(evidences, targets, reader, options, previous, stage(progress, 0.1, photo_end))
         image, fine_tuning = image_fit.fitted, None
         if options.fine_tune and tunable_network(image.model) is not None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pipeline.domain.extractors import extractor_spec
 from pipeline.domain.listing import Example
@@ -11,6 +11,7 @@ from pipeline.domain.prediction import Modality
 from pipeline.domain.progress import Progress, stage
 from pipeline.domain.reason import Reason
 from pipeline.domain.study import StudyPlan, TrialStatus
+from pipeline.domain.training import TEXT_ENCODER
 from pipeline.study.dataset import StudyDataset
 from pipeline.study.dataset_photos import DatasetPhotoReader, DigestExamples
 from pipeline.study.learning_curve import learning_curve
@@ -56,7 +57,8 @@ def run_supervised_job(
     ).with_caches()
     examples = digest_examples.examples
     if job.is_learning_curve:
-        return SupervisedResult((), learning_curve(examples, setup, progress))
+        as_trained = replace(setup, text_encoder=TEXT_ENCODER if setup.text_extractor else None)
+        return SupervisedResult((), learning_curve(examples, as_trained, progress=progress))
     if job.images or not job.text or not _has_attributes(job.text, examples):
         score = score_supervised(examples, setup, attributes=bool(job.images), progress=progress)
         return SupervisedResult((score.figures,), probabilities=score.probabilities)

@@ -48,7 +48,8 @@ Labels = NDArray[np.int64]
 class SupervisedSetup:
     """The extractors to train, the level, and the validation: repeat r draws its folds with seed + r.
 
-    ``weights`` are local paths by extractor. ``reader`` and ``text_cache``, if given, are caches that scores share.
+    ``text_encoder`` is a pretrained one beside the text extractor, as trained models have it. ``weights`` are local
+    paths by extractor. ``reader`` and ``text_cache``, if given, are caches that scores share.
     """
 
     level: int
@@ -60,6 +61,7 @@ class SupervisedSetup:
     weights: Mapping[str, str] = field(default_factory=dict)
     reader: PhotoReader | None = None
     text_cache: CachedTextExtractor | None = None
+    text_encoder: str | None = None
 
     @property
     def modality(self) -> Modality:
@@ -71,7 +73,7 @@ class SupervisedSetup:
         return TrainingOptions(
             level=self.level,
             text_extractor=self.text_extractor,
-            text_encoder=None,  # a row measures the extractors that it names
+            text_encoder=self.text_encoder,
             image_extractors=tuple(self.image_extractors),
             weights=self.weights,
             seed=seed,

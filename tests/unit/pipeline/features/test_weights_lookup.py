@@ -9,8 +9,8 @@ import pytest
 
 from pipeline.domain import extractors
 from pipeline.domain.errors import Unavailable
-from pipeline.features.extractor import load_extractor
 from pipeline.features import weights_lookup
+from pipeline.features.extractor import load_extractor
 from pipeline.features.weights_lookup import find_weights
 
 WITH_WEIGHTS = [row.name for row in extractors.EXTRACTORS if row.takes_weights]

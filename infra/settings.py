@@ -122,7 +122,7 @@ class Settings(BaseModel):
         "auto", description="precision of networks; auto: the fastest that loses no accuracy on held-out photos"
     )
     photo_extractors: str = Field(
-        "", description="comma-separated photo extractors of a training; empty: the best ones of the latest study"
+        "", description="comma-separated photo extractors of a training; empty: those that help on held-out photos"
     )
     fetch_weights: str = Field(
         "vgg16", description="comma-separated extractors whose weights beat fetches from their publishers; or none"

@@ -22,7 +22,7 @@ from pipeline.classification.estimators import held_out_error
 from pipeline.classification.targets import Targets
 from pipeline.features.extractor import Floats, Mask, Matrix, State
 
-MAX_MAPPED_COLUMNS = 1_024  # columns up to which vectors are mapped
+MAX_MAPPED_COLUMNS = 2_048  # columns up to which vectors are mapped
 LANDMARKS = 800
 RELATIVE_GAMMAS = (1.0, 2.0)  # of the kernel, in units of the median squared distance between photos
 WEIGHT_RATIO = 2.5  # weight of the favoured extractor, relative to each of the others

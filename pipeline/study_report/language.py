@@ -19,6 +19,8 @@ EXTRACTOR_NAMES: Mapping[str, str] = {
     "sentence": "Sentence transformer",
     "sift": "SIFT",
     "fisher": _("Fisher vectors"),
+    "efficientnet": "EfficientNet-Lite0",
+    "efficientnet_lite2": "EfficientNet-Lite2",
     "squeezenet": "SqueezeNet",
     "vgg16": "VGG16",
 }

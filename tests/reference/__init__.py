@@ -1,0 +1,1 @@
+"""Checks against reference implementations that need packages Rayon does not use; run by hand."""

@@ -61,7 +61,7 @@ def write_reference(name: str, weights: Path, photos: dict[str, NDArray[np.uint8
 def compare(name: str, weights: Path, photos: dict[str, NDArray[np.uint8]], reference: Path) -> None:
     """Print how near Rayon's vectors are to the reference, as they are and about the mean."""
     extractor_class = import_module("pipeline.features.extractor").load_extractor(name)
-    vectors = extractor_class(weights=str(weights)).fit([]).transform(list(photos.values()))
+    vectors = extractor_class(weights=str(weights), inputs_per_photo=1).fit([]).transform(list(photos.values()))
     with np.load(reference, allow_pickle=False) as stored:
         expected = stored["vectors"]
     mean = expected.mean(axis=0)

@@ -17,7 +17,7 @@ from pipeline.domain.json_record import JsonObject
 from pipeline.domain.listing import Evidence, Example
 from pipeline.domain.progress import Progress, stage
 from pipeline.domain.reason import Reason, reason_of
-from pipeline.domain.training import PHOTO_EXTRACTOR, TrainingOptions, check_levels
+from pipeline.domain.training import DEFAULT_PHOTO_EXTRACTORS, TEXT_ENCODER, TEXT_EXTRACTOR, TrainingOptions, check_levels
 from workers.commands.metric_tables import print_evaluation
 from workers.commands.options import MAX_SEED, ColumnsOption, LevelOption, MinLevelOption, chosen_columns
 from workers.commands.terminal import AsJson, print_json, print_note, progress_bar
@@ -51,7 +51,10 @@ def evaluate(
     level: LevelOption = None,
     min_level: MinLevelOption = 1,
     image_extractor: Annotated[
-        list[str] | None, typer.Option(help="fisher (default), squeezenet, vgg16; may be repeated")
+        list[str] | None,
+        typer.Option(
+            help="fisher, efficientnet, squeezenet, vgg16; may be repeated; by default the first two, if useful"
+        ),
     ] = None,
     weights: Annotated[list[str] | None, typer.Option(help="NAME=FILE: the weights of an extractor")] = None,
     columns: ColumnsOption = None,
@@ -94,7 +97,8 @@ def evaluate(
     options = TrainingOptions(
         level=level,
         min_level=min_level,
-        image_extractors=tuple(image_extractor or [PHOTO_EXTRACTOR]),
+        image_extractors=tuple(image_extractor or DEFAULT_PHOTO_EXTRACTORS),
+        prune_extractors=not image_extractor,
         weights=_weights(weights or []),
         augmented_views=views,
         network_precision=parse_precision(computing).value,  # an unknown one is refused before anything is read

@@ -49,7 +49,10 @@ def fetch(
 
 
 def add(
-    name: Annotated[str, typer.Argument(metavar="EXTRACTOR", help="the extractor: vgg16, squeezenet, use, sentence")],
+    name: Annotated[
+        str,
+        typer.Argument(metavar="EXTRACTOR", help="the extractor: vgg16, squeezenet, efficientnet_lite2, use, sentence"),
+    ],
     weights: Annotated[
         str,
         typer.Argument(

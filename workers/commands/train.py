@@ -51,7 +51,10 @@ def train(
     *,
     image_extractor: Annotated[
         list[str] | None,
-        typer.Option(help="fisher, squeezenet, vgg16; may be repeated; by default the best of the latest study"),
+        typer.Option(
+            help="fisher, efficientnet, squeezenet, vgg16; may be repeated; by default fisher, efficientnet and the "
+            "best of the latest study, as far as they help"
+        ),
     ] = None,
     images: Annotated[
         bool, typer.Option("--images", help="compare sets of photo extractors on the same folds and choose one")

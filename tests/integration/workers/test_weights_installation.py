@@ -14,6 +14,7 @@ from infra.safe_fetch.published_file_download import DownloadPolicy
 from infra.settings import read_settings
 from infra.storage.weights_fetch_log import WeightsFetchLog
 from pipeline.domain import extractors
+from pipeline.domain.bundled_weights import all_bundled_weights
 from pipeline.domain.errors import BadArtefact, InvalidInput, StorageUnavailable, Unavailable
 from pipeline.domain.job import RetryPolicy
 from pipeline.domain.progress import no_progress
@@ -26,6 +27,7 @@ from tests.unit.pipeline.networks.samples import write_weights
 from workers import weights_installation
 from workers.bootstrap import WorkerContext, build
 
+BUNDLED = {weights.extractor for weights in all_bundled_weights()}
 ONE_TRY = DownloadPolicy(connect_timeout=2.0, read_timeout=2.0, retry=RetryPolicy(attempt_limit=1))
 
 
@@ -72,7 +74,7 @@ def test_fetched_weights_are_found_by_a_worker_with_a_cache_of_its_own(context: 
     )
     assert installed.is_new
     assert (1.0, "fetching squeezenet: 3.0 of 3.0 MB") in steps
-    assert context.registry.available_weights() == {"squeezenet"}
+    assert context.registry.available_weights() == BUNDLED | {"squeezenet"}
     settings = context.settings.model_copy(
         update={"home": tmp_path / "elsewhere", "storage_url": (tmp_path / "objects").as_uri()}
     )
@@ -99,7 +101,7 @@ def test_an_interrupted_fetch_says_so_and_the_next_continues(context: WorkerCont
     publisher.ways = [cut_after(0.9)]
     with pytest.raises(Unavailable, match=r"^the weights of squeezenet cannot be fetched: 127.0.0.1 .* MB are kept"):
         fetch(context)
-    assert context.registry.available_weights() == set()
+    assert context.registry.available_weights() == BUNDLED
     assert fetch(context).is_new
     assert str(publisher.ranges[1]).startswith("bytes=")
 
@@ -108,7 +110,7 @@ def test_a_mirror_is_held_to_the_same_bytes(context: WorkerContext, publisher: F
     with running_file_host(squeezenet[:-1] + b"x") as mirror:
         with pytest.raises(BadArtefact, match="another file than the known one: its SHA-256"):
             fetch(context, address=mirror.address)
-        assert context.registry.available_weights() == set()
+        assert context.registry.available_weights() == BUNDLED
         mirror.content = squeezenet
         assert fetch(context, address=mirror.address).is_new
     assert publisher.asked == []

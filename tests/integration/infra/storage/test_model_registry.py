@@ -9,6 +9,7 @@ import pytest
 
 from infra.storage.filesystem import FilesystemStorage
 from infra.storage.model_registry import StorageModelRegistry
+from pipeline.domain.bundled_weights import bundled_weights
 from pipeline.domain.errors import BadArtefact, InvalidInput, StorageUnavailable, Unavailable
 
 FILES = {"text.npz": b"PK arrays", "manifest.json": b"{}"}
@@ -129,3 +130,20 @@ def test_a_storage_that_is_down_is_not_a_bad_artefact(cache: Path, tmp_path: Pat
     registry = StorageModelRegistry(FilesystemStorage(tmp_path / "file", "http://x", "s"), cache)
     with pytest.raises(StorageUnavailable):
         registry.load("v1", {"a": "0" * 64})
+
+
+def test_weights_that_come_with_the_installation_are_used_until_others_are_added(
+    registry: StorageModelRegistry, tmp_path: Path
+) -> None:
+    bundled = bundled_weights("efficientnet")
+    assert bundled is not None
+    assert "efficientnet" in registry.available_weights()
+    assert registry.weights_path("efficientnet") == bundled.path
+    assert registry.weights_digest("efficientnet") == bundled.sha256
+    (source := tmp_path / "other.pth").write_bytes(b"other weights")
+    digest = registry.add_weights("efficientnet", source)
+    assert registry.weights_digest("efficientnet") == digest
+    assert registry.weights_path("efficientnet").read_bytes() == b"other weights"
+    # Models that were built from the installed file still find it.
+    assert registry.weights_of_digest("efficientnet", bundled.sha256) == bundled.path
+    assert registry.weights_of_digest("efficientnet", digest).read_bytes() == b"other weights"

@@ -42,6 +42,7 @@ def test_a_budget_below_every_set_names_the_fastest() -> None:
 def test_the_candidate_sets_are_those_whose_weights_are_installed() -> None:
     assert candidate_sets([]) == [("fisher",)]
     assert candidate_sets(["squeezenet"]) == [("fisher",), ("squeezenet",), ("fisher", "squeezenet")]
+    assert ("fisher", "efficientnet") in candidate_sets(["efficientnet", "vgg16"])
     assert candidate_sets(["vgg16", "squeezenet"])[-1] == ("fisher", "vgg16", "squeezenet")
 
 

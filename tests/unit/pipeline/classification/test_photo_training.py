@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from types import SimpleNamespace
 from typing import cast
 
 import numpy as np
@@ -9,8 +11,9 @@ import pytest
 
 from pipeline.classification import photo_training
 from pipeline.classification.evidence_views import EvidenceCase, EvidenceFeatures, Extractors, View
+from pipeline.classification.modality_fitting import FittedModality
 from pipeline.classification.modality_model import ModalityModel
-from pipeline.classification.photo_training import AugmentedFeatures, fit_augmented
+from pipeline.classification.photo_training import AugmentedFeatures, fit_augmented, useful_extractors
 from pipeline.classification.targets import Targets
 from pipeline.classification.trained_model import TrainedModel
 from pipeline.classification.training import TrainingResult, train
@@ -73,3 +76,49 @@ def test_several_extractors_have_a_joint_estimator_and_one_each_and_are_saved(mo
     files |= pack_state("extractor_sift", {}) | pack_state("extractor_fisher", {})
     again = ModalityModel.from_files("image", ["sift", "fisher"], files)
     assert np.array_equal(again.probabilities(features), model.probabilities(features))
+
+
+def fitted_pair(signals: dict[str, float]) -> tuple[FittedModality, Targets]:
+    """The fit of extractors whose vectors say more or less about the labels; every third listing has no photo."""
+    rng = np.random.default_rng(0)
+    labels = np.arange(180) % 3
+    units = {}
+    for name, signal in signals.items():
+        rows = rng.normal(size=(180, 8)) + signal * np.eye(3, 8)[labels]
+        units[name] = (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
+    features = EvidenceFeatures({View.WHOLE: units}, {View.WHOLE: np.arange(180) // 3 % 3 > 0})
+    targets = Targets(labels, 3, np.arange(180) // 3 % 5)
+    no_views = AugmentedFeatures({}, np.zeros(0, np.int64))
+    return fit_augmented(cast(Extractors, dict.fromkeys(units)), features, no_views, targets, 0).fitted, targets
+
+
+@pytest.mark.parametrize(
+    ("signals", "expected"),
+    [
+        ({"sift": 1.0, "fisher": 1.0}, ("sift", "fisher")),
+        ({"sift": 3.0, "fisher": 0.0}, ("sift",)),
+        ({"sift": 0.0, "fisher": 3.0}, ("fisher",)),
+        ({"sift": 0.0, "fisher": 1.5, "squeezenet": 1.5}, ("fisher", "squeezenet")),
+        ({"fisher": 3.0}, ("fisher",)),
+    ],
+    ids=["both help", "the second is noise", "the first is noise", "one of three is noise", "only one"],
+)
+def test_extractors_that_do_not_make_held_out_labels_likelier_are_left_out(
+    signals: dict[str, float], expected: tuple[str, ...]
+) -> None:
+    fitted, targets = fitted_pair(signals)
+    if len(signals) > 1:
+        assert set(fitted.single_scores) == set(signals)
+    else:
+        fitted = replace(fitted, model=cast(ModalityModel, SimpleNamespace(extractors=signals)))
+    assert useful_extractors(fitted, targets) == expected
+
+
+def test_a_training_leaves_out_a_useless_extractor_only_if_it_may(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(photo_training, "useful_extractors", lambda *_: ("fisher",))
+    options = TrainingOptions(level=2, image_extractors=("fisher", "sift"))
+    for prune, expected in ((False, ["fisher", "sift"]), (True, ["fisher"])):
+        model = train(catalogue(10, texts=False), replace(options, prune_extractors=prune)).model
+        assert model.image is not None
+        assert list(model.image.extractors) == expected
+        assert list(model.reader.extractors) == expected

@@ -37,7 +37,7 @@ REFERENCE = Path(__file__).with_name("reference") / "efficientnet_lite0.npz"
 
 @pytest.fixture(scope="module")
 def fitted() -> EfficientNetLite0:
-    return EfficientNetLite0().fit([])
+    return EfficientNetLite0(inputs_per_photo=1).fit([])
 
 
 def weights_path() -> Path:

@@ -39,6 +39,7 @@ from pipeline.features.extractor import (
 
 MAX_FITTING_PHOTOS = 800  # photos that extractors are fitted on: bounds the memory of their descriptors
 MIN_LISTINGS = 10  # listings with text (or photo), below which nothing is learned from it
+MIN_LISTINGS_TO_ENCODE = 2  # the same for text where an encoder is installed
 MIN_LISTINGS_TO_SPLIT = 60  # listings with words and attributes, below which these get no separate estimators
 # Listings up to which the encoder reads attributes: what it knows of them helps when there is little to learn from, and
 # takes as long as the rest of the text.
@@ -99,12 +100,15 @@ def find_text_encoder(options: TrainingOptions, text_cache: CachedTextExtractor 
 
 
 def fit_text_extractor(
-    evidences: Sequence[Evidence], options: TrainingOptions, text_cache: CachedTextExtractor | None = None
+    evidences: Sequence[Evidence],
+    options: TrainingOptions,
+    text_cache: CachedTextExtractor | None = None,
+    min_listings: int = MIN_LISTINGS,
 ) -> Extractors | None:
     """The text extractor of the options, fitted on the listings with a text; None if these are too few."""
     name = options.text_extractor
     with_text = [evidence for evidence in evidences if evidence.has_text]
-    if name is None or len(with_text) < MIN_LISTINGS:
+    if name is None or len(with_text) < min_listings:
         return None
     if text_cache is not None and text_cache.name == name:
         return {name: cast(TextExtractor, text_cache)}

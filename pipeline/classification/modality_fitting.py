@@ -20,6 +20,8 @@ from pipeline.classification.estimators import (
 )
 from pipeline.classification.evidence_views import POOLED_VIEWS, EvidenceCase, EvidenceFeatures, Extractors, View
 from pipeline.classification.feature_extraction import (
+    MIN_LISTINGS,
+    MIN_LISTINGS_TO_ENCODE,
     CachedTextExtractor,
     extract_text_features,
     find_text_encoder,
@@ -37,6 +39,12 @@ from pipeline.domain.training import TrainingOptions
 from pipeline.features.extractor import Floats, Mask, Matrix
 
 _EMBEDDING_SAMPLE = 3_000  # listings that the axes of embeddings are computed from
+# Listings below which the encoder is used whatever the held-out figures, which are mostly chance.
+_MIN_LISTINGS_TO_DROP_ENCODER = 300
+_MIN_LISTINGS_TO_POOL = 10
+# Slopes of a pool with too few listings to fit them: of all estimators of a view together, and of the encoder's. With a
+# label or two for each category, words say little, and penalties chosen on held-out listings make scores small.
+_DEFAULT_SLOPE, _DEFAULT_ENCODER_SLOPE = 1.0, 15.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,10 +80,11 @@ def fit_text(
 ) -> FittedModality:
     """Fit the listings that have a text; words and attributes separately if enough listings have both."""
     progress(0.0, f"reading the texts of {len(evidences)} listings")
-    extractors = fit_text_extractor(evidences, options, text_cache)
+    encoder = find_text_encoder(options, text_cache)
+    min_listings = MIN_LISTINGS if encoder is None else MIN_LISTINGS_TO_ENCODE
+    extractors = fit_text_extractor(evidences, options, text_cache, min_listings)
     if extractors is None:
         return empty_fit(len(evidences), targets.n_categories)
-    encoder = find_text_encoder(options, text_cache)
     features = extract_text_features(extractors, evidences, targets.labels, encoder)
     fit_progress = stage(progress, 0.3, 1.0, note="learning categories from texts")
     fitted = fit_modality(extractors, features, targets.without_subcategories(), encoder=encoder, progress=fit_progress)
@@ -152,7 +161,8 @@ def principal_axes(rows: Matrix, seed: int) -> Floats:
     sample = rows[np.random.default_rng(seed).permutation(rows.shape[0])[:_EMBEDDING_SAMPLE]]
     n_axes = min(EMBEDDING_WIDTH, *sample.shape)
     axes = np.zeros((rows.shape[1], EMBEDDING_WIDTH), np.float32)
-    axes[:, :n_axes] = randomized_svd(sample, n_axes, n_iter=2, random_state=seed)[2].T
+    if n_axes:  # a few texts may have no term in common
+        axes[:, :n_axes] = randomized_svd(sample, n_axes, n_iter=2, random_state=seed)[2].T
     return axes
 
 
@@ -207,11 +217,21 @@ class _ViewFit:
     subcategory_pool: Pool | None = None
     term_weighted: LinearEstimator | None = None
     single_extractor: dict[str, LinearEstimator] = field(default_factory=dict)
+    has_encoded: bool = False
+
+    @property
+    def default_slopes(self) -> Floats:
+        """Slopes for ``score_matrices`` where too few listings are held out to fit any."""
+        n_others = len(self.score_matrices) - self.has_encoded
+        slopes = np.full(len(self.score_matrices), _DEFAULT_SLOPE / n_others, np.float32)
+        slopes[n_others:] = _DEFAULT_ENCODER_SLOPE
+        return slopes
 
     def with_encoded(self, encoded: _ViewFit) -> _ViewFit:
         """A copy with the scores of the encoder's estimator of this view."""
         max_scores = combine_max_scores(encoded.max_scores, self.max_scores)
-        return replace(self, score_matrices=[*self.score_matrices, *encoded.score_matrices], max_scores=max_scores)
+        score_matrices = [*self.score_matrices, *encoded.score_matrices]
+        return replace(self, score_matrices=score_matrices, max_scores=max_scores, has_encoded=True)
 
 
 def _fit_view(rows: _ViewRows, progress: Progress) -> _ViewFit:
@@ -283,12 +303,15 @@ def _choose_encoded_views(
 ) -> _EncodedViews:
     """The views under whose encoded texts the labels are likeliest, held out; a tie is decided for fewer.
 
-    The encoder reads words first: what it knows of attributes is only tried in addition.
+    The encoder reads words first: what it knows of attributes is only tried in addition. With few listings it is never
+    left out.
     """
     candidates: list[tuple[View, ...]] = [()]
     for view in (View.WORDS, View.WHOLE):
         if view in encoder_fits:
             candidates.append((*candidates[-1], view))
+    if len(candidates) > 1 and features.usable.sum() < _MIN_LISTINGS_TO_DROP_ENCODER:
+        candidates.remove(())
     best, best_loss = None, np.inf
     for views in candidates:
         added = {view: fits[view].with_encoded(encoder_fits[view]) for view in views}
@@ -319,6 +342,7 @@ class _PooledScores:
 def _fit_pools(features: EvidenceFeatures, targets: Targets, fits: Mapping[View, _ViewFit]) -> _PooledScores:
     """Fit the pool of each case of evidence on the held-out scores of its views."""
     labels, folds = targets.labels, targets.folds
+    recurring = _is_in_other_folds(labels, folds)
     probabilities = np.zeros((len(labels), targets.n_categories), np.float32)
     max_scores = np.zeros(len(labels), np.float32)
     pools = {}
@@ -327,13 +351,30 @@ def _fit_pools(features: EvidenceFeatures, targets: Targets, fits: Mapping[View,
         # Listings with words and attributes also train the pools for listings that have only one of them.
         train = np.all([features.has[view] for view in views], axis=0)
         score_matrices = [scores[train] for view in views for scores in fits[view].score_matrices]
-        pools[case] = fit_pool(score_matrices, labels[train])
+        can_fit = recurring[train]
+        if can_fit.sum() < _MIN_LISTINGS_TO_POOL:
+            slopes = np.concatenate([fits[view].default_slopes for view in views]) / len(views)
+            pools[case] = Pool(slopes.astype(np.float32), np.zeros(targets.n_categories, np.float32))
+        else:
+            pools[case] = fit_pool([scores[can_fit] for scores in score_matrices], labels[train][can_fit])
         if in_case.any():
             case_probabilities = np.zeros_like(probabilities)
-            case_probabilities[train] = held_out_probabilities(score_matrices, labels[train], folds[train])
+            case_probabilities[train] = (
+                pools[case].probabilities(score_matrices)
+                if can_fit.sum() < _MIN_LISTINGS_TO_POOL
+                else held_out_probabilities(score_matrices, labels[train], folds[train])
+            )
             probabilities[in_case] = case_probabilities[in_case]
             max_scores[in_case] = np.mean([fits[view].max_scores[in_case] for view in views], axis=0)
     return _PooledScores(pools, probabilities, max_scores)
+
+
+def _is_in_other_folds(labels: NDArray[np.int64], folds: NDArray[np.int64]) -> Mask:
+    """Mask (n,) of the listings whose category also occurs in another fold; the scores of the others say nothing."""
+    counts = np.zeros((labels.max() + 1, folds.max() + 1), np.int64)
+    np.add.at(counts, (labels, folds), 1)
+    elsewhere: Mask = counts.sum(axis=1)[labels] > counts[labels, folds]
+    return elsewhere
 
 
 def _select_rows(matrix: Matrix, has: Mask) -> Matrix:

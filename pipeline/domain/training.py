@@ -20,12 +20,13 @@ class TrainingOptions:
     """The options of a training; the same options and listings give the same model.
 
     ``level`` is that of the categories, 1 at the top; None means the deepest level at which most categories have enough
-    listings. ``text_encoder`` is a pretrained text extractor, used beside ``text_extractor`` if it improves the results
-    on held-out listings; None, or one that is not installed: none is used. ``weights`` are local paths by extractor. ``augmented_views`` is the number of augmented copies of each
-    photo to train on as well, and ``fine_tune`` fine-tunes a network that is the only photo extractor; each is kept
-    only if it improves the results on held-out photos. ``network_precision`` is the number format of networks: int8,
-    bf16, fp32, or ``auto`` for the fastest one that keeps the results on held-out photos. ``precision_target`` is the
-    target precision of assigned listings. ``embeddings`` is whether the model computes embeddings.
+    listings. ``text_encoder`` is a pretrained text extractor that is used beside ``text_extractor`` if it improves the
+    results on held-out listings; if it is None or not installed, none is used. ``weights`` are local paths by
+    extractor. ``augmented_views`` is the number of augmented copies of each photo to train on as well, and
+    ``fine_tune`` fine-tunes a network that is the only photo extractor; each is kept only if it improves the results on
+    held-out photos. ``network_precision`` is the number format of networks: int8, bf16, fp32, or ``auto`` for the
+    fastest one that keeps the results on held-out photos. ``precision_target`` is the target precision of assigned
+    listings. ``embeddings`` is whether the model computes embeddings.
     """
 
     level: int | None = None

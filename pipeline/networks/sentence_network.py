@@ -86,9 +86,10 @@ class SentenceNetwork:
         processes share it. Without ``cache``, or where it cannot be written, each process has a copy.
         """
         try:
-            packed, vocabulary = (folder / "weights.npz").read_bytes(), (folder / "sp.model").read_bytes()
-            digest = hashlib.sha256(packed + vocabulary).hexdigest()
-            del packed
+            vocabulary = (folder / "sp.model").read_bytes()
+            with (folder / "weights.npz").open("rb") as file:
+                weights_digest = hashlib.file_digest(file, "sha256").digest()
+            digest = hashlib.sha256(weights_digest + vocabulary).hexdigest()
             with np.load(folder / "weights.npz", allow_pickle=False) as archive:
                 arrays = {name: archive[name] for name in archive.files if not name.startswith("q")}
                 table = _mapped_table(archive, cache / f"sentence-network-{digest[:16]}.npy") if cache else None

@@ -17,6 +17,7 @@ from infra.sample.generator import write_catalogue
 from pipeline.networks.backbones import find_backbone
 from tests.benchmarks.bulk import bulk
 from tests.benchmarks.cleaning import cleaning_of
+from tests.benchmarks.encoder import encoder
 from tests.benchmarks.engine import engine
 from tests.benchmarks.latency import latency
 from tests.benchmarks.memory import memory
@@ -31,7 +32,7 @@ ON_A_STACK = {"latency": latency, "memory": memory, "throughput": throughput}
 ON_SINGLE_PROCESSES = {"scaling": scaling}
 # Its model reads photos with VGG16 in int8; random weights cost the same.
 ON_VGG16 = {"throughput_vgg16": throughput}
-ALONE = {"bulk": bulk, "engine": engine, "photos": photos, "study": study, "scale": scale}
+ALONE = {"bulk": bulk, "encoder": encoder, "engine": engine, "photos": photos, "study": study, "scale": scale}
 
 
 def main(names: list[str]) -> None:

@@ -17,7 +17,6 @@ from pipeline.domain.decision import DecisionStatus
 from pipeline.domain.listing import Evidence, Example
 from pipeline.domain.prediction import Prediction
 from pipeline.domain.training import TrainingOptions
-from pipeline.features import extractor
 from pipeline.features.extractor import Floats
 from pipeline.features.tfidf import Tfidf
 from tests.unit.pipeline.classification.catalogues import catalogue
@@ -132,10 +131,9 @@ class CountingEncoder:
         return np.array([[len(evidence.name), 1.0] for evidence in evidences], np.float32)
 
 
-def test_a_cached_extractor_encodes_a_text_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_cached_extractor_encodes_a_text_once() -> None:
     encoder = CountingEncoder()
-    monkeypatch.setattr(extractor, "build_extractor", lambda _name, _weights: encoder)
-    cached = CachedTextExtractor("encoder", None)
+    cached = CachedTextExtractor("encoder", encoder)
     texts = [Evidence("a"), Evidence("bb"), Evidence("a", photo=b"x")]
     np.testing.assert_array_equal(cached.transform(texts), [[1, 1], [2, 1], [1, 1]])
     cached.transform(texts[:2])

@@ -9,6 +9,7 @@ import pytest
 
 from pipeline.domain import extractors
 from pipeline.domain.errors import Unavailable
+from pipeline.features import use
 from pipeline.features.extractor import load_extractor
 from pipeline.features.weights_lookup import find_weights
 
@@ -43,6 +44,7 @@ def test_missing_weights_are_reported_with_the_command_that_installs_them(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TFHUB_CACHE_DIR", str(tmp_path))
+    monkeypatch.setattr(use, "bundled_weights", lambda _: None)
     for given in (find_weights(name, absent), str(tmp_path / "gone.tar.gz")):
         with pytest.raises(Unavailable) as refusal:
             load_extractor(name)(weights=given).fit([])

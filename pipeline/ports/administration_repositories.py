@@ -99,7 +99,7 @@ class TaxonomyRepository(Protocol):
         ...
 
     def requeue_without_model(self, taxonomy_id: int) -> int:
-        """Add a job for each listing that is not reviewed, if the taxonomy has no active model; returns how many."""
+        """Add a job for each listing without a label of its own, if the taxonomy has no model; returns how many."""
         ...
 
 

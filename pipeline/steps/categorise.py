@@ -10,8 +10,8 @@ import random
 import time
 import traceback
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from itertools import chain, repeat
 
 from pipeline.classification.category_names import CategorySuggestions
@@ -92,6 +92,15 @@ class FetchedPhoto:
 NOT_FETCHED = FetchedPhoto(None, None, None, (), 0.0)
 
 
+@dataclass(frozen=True, slots=True)
+class AnswerWithoutModel:
+    """The decision on a listing of a taxonomy without a model, and the categories ranked by their names if any are."""
+
+    decision: Decision
+    predictions: tuple[Prediction, ...] = ()
+    seconds: Mapping[str, float] = field(default_factory=dict)
+
+
 def claim(context: CategoriseContext, job_ids: Sequence[int]) -> list[ClaimedJob]:
     """Claim those of the jobs that are still ``sent``."""
     with context.units() as unit:
@@ -119,7 +128,7 @@ def _attempt(context: CategoriseContext, jobs: Sequence[ClaimedJob]) -> list[Att
         decided = _decide_by_names(context, jobs)
         photos = prefetch(lambda job: _fetch_photo(context, job), jobs, MAX_PREFETCHED)
         return [
-            _result_without_model(job, photo, *answer) for job, photo, answer in zip(jobs, photos, decided, strict=True)
+            _result_without_model(job, photo, answer) for job, photo, answer in zip(jobs, photos, decided, strict=True)
         ]
     fetched: list[FetchedPhoto] = []
     try:
@@ -185,38 +194,40 @@ def _result(
     return _provisional(result, answer.decision, photo.delay, min_seconds)
 
 
-def _decide_by_names(
-    context: CategoriseContext, jobs: Sequence[ClaimedJob]
-) -> list[tuple[Decision, tuple[Prediction, ...]]]:
+def _decide_by_names(context: CategoriseContext, jobs: Sequence[ClaimedJob]) -> list[AnswerWithoutModel]:
     """Decisions without a model, with the categories ranked by their names: nothing is assigned by those alone.
 
     A listing with a seller's category waits for the model that will learn from it.
     """
-    answers: list[tuple[Decision, tuple[Prediction, ...]]] = [(NO_MODEL, ()) for _ in jobs]
+    started = time.perf_counter()
+    answers = [AnswerWithoutModel(NO_MODEL) for _ in jobs]
     unlabelled = [index for index, job in enumerate(jobs) if job.content.seller_category is None]
     suggestions = context.suggestions(jobs[0].taxonomy_id) if unlabelled else None
     if suggestions is None:
         return answers
     reason = Reason(ReasonCode.NO_MODEL if suggestions.has_labels else ReasonCode.NO_LABELLED_EXAMPLE)
     ranked = suggestions.rank([_evidence(jobs[index], NOT_FETCHED) for index in unlabelled])
+    seconds = (time.perf_counter() - started) / len(unlabelled)
     for index, prediction in zip(unlabelled, ranked, strict=True):
         if prediction is not None:
             best = prediction.best
             decision = Decision(DecisionStatus.NEEDS_REVIEW, best.category, min(best.probability, 1.0), reason)
-            answers[index] = (decision, (prediction,))
+            answers[index] = AnswerWithoutModel(decision, (prediction,), {"text": round(seconds, 6)})
     return answers
 
 
-def _result_without_model(
-    job: ClaimedJob, photo: FetchedPhoto, decision: Decision, predictions: tuple[Prediction, ...]
-) -> AttemptResult:
+def _result_without_model(job: ClaimedJob, photo: FetchedPhoto, answer: AnswerWithoutModel) -> AttemptResult:
     """The promotion of a model will add a new job, so only a busy photo host is a reason for a retry."""
     result = AttemptResult(
-        job=job, decision=decision, predictions=predictions, images=photo.images, seconds={"fetch": photo.seconds}
+        job=job,
+        decision=answer.decision,
+        predictions=answer.predictions,
+        images=photo.images,
+        seconds={"fetch": photo.seconds, **answer.seconds},
     )
     if photo.delay is None or photo.delay.cause is not RetryCause.HOST_BUSY:
         return result
-    return _provisional(result, decision, photo.delay, 0.0)
+    return _provisional(result, answer.decision, photo.delay, 0.0)
 
 
 def _provisional(result: AttemptResult, decision: Decision, delay: PhotoDelay, min_seconds: float) -> AttemptResult:

@@ -228,9 +228,8 @@ def test_without_a_model_there_is_a_decision_without_predictions(
     post(units, source, "a")
     (job,) = claim_all(units)
     assert job.model is None
-    assert (
-        finish(units, decided(job, Decision(DecisionStatus.ABSTAINED, None, None, Reason.other("no model yet")))) == 1
-    )
+    abstained = Decision(DecisionStatus.ABSTAINED, None, None, Reason.other("no model yet"))
+    assert finish(units, AttemptResult(job, abstained)) == 1
     assert store.decisions() == [DecisionSeen(job.revision_id, None, None, provisional=False)]
     assert store.predicted() == []
 

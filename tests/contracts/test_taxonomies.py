@@ -116,6 +116,9 @@ def test_without_a_model_new_names_give_new_suggestions(
         assert [(seen.model_id, seen.category) for seen in store.decisions()] == [(None, "Home >> Pans")]
         bring(units, CategoryEntry(f"Home >> Mugs {store.jobs()[-1].state} {len(store.jobs())}"))
     assert bring(units, HOME, PANS).requeued == 0
+    accept(units, source.id, [Submission("sold", Content("A wok", seller_category="Home"))], Priority.PIPELINE)
+    finish(units, *(AttemptResult(job, abstained) for job in claim_all(units)))
+    assert bring(units, CategoryEntry("Toys")).requeued == 1, "a listing with a label waits for the model"
 
 
 def test_a_model_is_not_asked_again_for_new_names(store: ContractStore, units: UnitsOfWork, source: Source) -> None:

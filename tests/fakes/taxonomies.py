@@ -89,7 +89,8 @@ class MemoryTaxonomies:
         busy = {job.revision_id for job in self._tables.jobs.values() if job.state in OPEN_STATES}
         added = 0
         for listing in list(self._listings(taxonomy_id)):
-            if listing.reviewed or listing.revision_id in busy:
+            category = self._tables.revisions[listing.revision_id or 0].content.seller_category
+            if listing.reviewed or category is not None or listing.revision_id in busy:
                 continue
             job = StoredJob(
                 self._tables.next_id(), JobKind.CATEGORISE, Priority.BACKFILL, listing.id, listing.revision_id

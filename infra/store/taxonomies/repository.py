@@ -76,8 +76,9 @@ REQUEUE_WITHOUT_MODEL = text(
     INSERT INTO jobs (kind, priority, queue, listing_id, revision_id)
     SELECT 'categorise', 'backfill', 'categorise', l.id, l.current_revision_id
     FROM listings l JOIN sources s ON s.id = l.source_id JOIN taxonomies t ON t.id = s.taxonomy_id
+    JOIN revisions r ON r.id = l.current_revision_id
     WHERE t.id = :taxonomy AND t.active_model_id IS NULL AND l.withdrawn_at IS NULL AND NOT l.reviewed
-      AND l.current_revision_id IS NOT NULL
+      AND r.seller_category IS NULL
     ORDER BY l.id
     ON CONFLICT (revision_id) WHERE state IN {SQL_OPEN_STATES} DO NOTHING
     """
@@ -147,7 +148,7 @@ class SqlTaxonomies:
         return [(row.source_id, row.seller_category) for row in rows]
 
     def requeue_without_model(self, taxonomy_id: int) -> int:
-        """Add a job for each listing that is not reviewed, if no model decides them; returns how many."""
+        """Add a job for each listing without a label of its own, if no model decides them; returns how many."""
         added = self._connection.execute(REQUEUE_WITHOUT_MODEL, {"taxonomy": taxonomy_id}).rowcount
         if added:
             wake_relay(self._connection)

@@ -25,16 +25,18 @@ MAX_SMALL_CATEGORIES = 5  # of one class, the most frequent first
 
 
 class LevelGroups(NamedTuple):
-    """The classes grouped by their category at one level: ``names`` (groups,) and the group of each class."""
+    """The classes grouped by their category at one level: ``names`` (groups,), and the classes in order of the groups.
+
+    ``starts`` (groups,) are the positions in ``order`` (classes,) where each group begins.
+    """
 
     names: NDArray[np.str_]
-    group_of_class: NDArray[np.int64]
+    order: NDArray[np.int64]
+    starts: NDArray[np.int64]
 
     def sums(self, class_probabilities: Floats) -> Floats:
         """Probabilities (n, classes) summed by group, (n, groups)."""
-        order = np.argsort(self.group_of_class, kind="stable")
-        starts = np.searchsorted(self.group_of_class[order], np.arange(len(self.names)))
-        return np.asarray(np.add.reduceat(class_probabilities[:, order], starts, axis=1), np.float32)
+        return np.asarray(np.add.reduceat(class_probabilities[:, self.order], self.starts, axis=1), np.float32)
 
 
 @dataclass(frozen=True)
@@ -60,6 +62,10 @@ class CategoryTree:
         """The categories of all levels, sorted."""
         return _all_names(self.classes, self.levels)
 
+    def positions(self, level: int) -> NDArray[np.int64]:
+        """The positions in ``all_names`` of the groups at ``level``."""
+        return _positions(self.classes, self.levels, level)
+
     def groups(self, level: int) -> LevelGroups:
         """The classes grouped by their categories at ``level``; a class above that level is a group of its own."""
         return _groups(self.classes, level)
@@ -72,16 +78,21 @@ class CategoryTree:
 
 @lru_cache(maxsize=64)
 def _groups(classes: tuple[str, ...], level: int) -> LevelGroups:
-    names = [cut_path(name, level) for name in classes]
-    unique = sorted(set(names))
-    index = {name: position for position, name in enumerate(unique)}
-    return LevelGroups(np.array(unique, dtype=np.str_), np.array([index[name] for name in names], np.int64))
+    names, group_of_class = np.unique([cut_path(name, level) for name in classes], return_inverse=True)
+    order = np.argsort(group_of_class, kind="stable")
+    starts = np.searchsorted(group_of_class[order], np.arange(len(names)))
+    return LevelGroups(names, order.astype(np.int64), starts.astype(np.int64))
 
 
 @lru_cache(maxsize=16)
 def _all_names(classes: tuple[str, ...], levels: tuple[int, ...]) -> NDArray[np.str_]:
     names = {name for level in levels for name in _groups(classes, level).names.tolist()}
     return np.array(sorted(names), dtype=np.str_)
+
+
+@lru_cache(maxsize=64)
+def _positions(classes: tuple[str, ...], levels: tuple[int, ...], level: int) -> NDArray[np.int64]:
+    return np.searchsorted(_all_names(classes, levels), _groups(classes, level).names).astype(np.int64)
 
 
 def cut_path(path: str, level: int) -> str:

@@ -71,7 +71,7 @@ class LevelFigures:
     """Figures at one ``level``: of all listings, where a path that ends above counts with its own category.
 
     ``n`` listings have a path that deep; ``answered`` is the share of all that are assigned a category at this level or
-    below. ``coverage_at`` is by precision, of predictions at this level alone.
+    below. ``coverage_at`` is by precision, of answers at this level alone; the rest of a category above is none.
     """
 
     level: int
@@ -155,10 +155,7 @@ def coverage_at_precision(
     """
     deep = len(predictions.levels) > 1
     compared = truth if deep else cut_names(truth, predictions.levels[0])
-    categories = [
-        [name for name in predictions.names.tolist() if depth(name) == level] if deep else predictions.names.tolist()
-        for level in predictions.levels
-    ]
+    categories = [predictions.names_at(level) for level in predictions.levels]
     answer = np.full(len(truth), "", dtype=predictions.names.dtype)
     confidence = np.zeros(len(truth))
     for fold in np.unique(folds):
@@ -181,7 +178,7 @@ def _level_figures(predictions: PredictedListings, level: int, folds: NDArray[np
     return LevelFigures(
         level=level,
         n=int((_depths(predictions.paths) >= level).sum()),
-        categories=len(set(at_level.categories.tolist()) - {""}),
+        categories=len(predictions.levels.names_at(level)),
         accuracy=float(right.mean()),
         calibration_error=calibration_error(at_level.confidence, right),
         answered=float((predictions.answers.depths >= level).mean()),

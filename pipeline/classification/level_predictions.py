@@ -60,7 +60,7 @@ class LevelPredictions:
                 sums[:, [left_out(str(name)) for name in groups.names]] = -1.0
             best = sums.argmax(axis=1)
             predicted = usable & (sums[rows, best] >= 0)
-            index.append(np.where(predicted, np.searchsorted(names, groups.names)[best], -1))
+            index.append(np.where(predicted, tree.positions(level)[best], -1))
             confidence.append(np.where(predicted, sums[rows, best], 0.0).astype(np.float64))
         return cls(tree.levels, names, np.stack(index, axis=1), np.stack(confidence, axis=1))
 
@@ -90,9 +90,20 @@ class LevelPredictions:
         return self.column(max((position for position, known in enumerate(self.levels) if known <= level), default=0))
 
     def alone(self, level: int) -> LevelPredictions:
-        """The predictions at one level, as those of a model of that level."""
+        """The possible answers at one level, as those of a model of that level."""
         column = self.levels.index(level)
-        return replace(self, levels=(level,), index=self.index[:, [column]], confidence=self.confidence[:, [column]])
+        possible = self.is_answer()[:, [column]]
+        return replace(
+            self,
+            levels=(level,),
+            index=np.where(possible, self.index[:, [column]], -1),
+            confidence=np.where(possible, self.confidence[:, [column]], 0.0),
+        )
+
+    def names_at(self, level: int) -> list[str]:
+        """The categories that may be answered at ``level``."""
+        names: list[str] = self.names.tolist()
+        return names if len(self.levels) == 1 else [name for name in names if depth(name) == level]
 
     @property
     def best(self) -> Answers:

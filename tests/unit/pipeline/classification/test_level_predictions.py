@@ -28,6 +28,7 @@ def test_each_level_has_its_most_probable_category_and_their_sums() -> None:
     np.testing.assert_allclose(found.at(1).confidence, [0.95, 0.8], atol=1e-6)
     assert found.at(2).categories.tolist() == ["A >> B", "A"]
     assert found.at(9).categories.tolist() == ["A >> B", "A"]
+    assert found.alone(2).at(2).categories.tolist() == ["A >> B", ""]
     assert found.is_answer().tolist() == [[True, True], [True, False]], "the rest of A is no answer at level 2"
 
 

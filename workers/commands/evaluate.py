@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,12 +18,19 @@ from pipeline.domain.json_record import JsonObject
 from pipeline.domain.listing import Evidence, Example
 from pipeline.domain.progress import Progress, stage
 from pipeline.domain.reason import Reason, reason_of
-from pipeline.domain.training import DEFAULT_PHOTO_EXTRACTORS, TEXT_ENCODER, TEXT_EXTRACTOR, TrainingOptions, check_levels
-from workers.commands.metric_tables import print_evaluation
+from pipeline.domain.training import (
+    DEFAULT_PHOTO_EXTRACTORS,
+    TEXT_ENCODER,
+    TEXT_EXTRACTOR,
+    TrainingOptions,
+    check_levels,
+)
+from workers.commands.metric_tables import print_evaluation, print_learning_curve
 from workers.commands.options import MAX_SEED, ColumnsOption, LevelOption, MinLevelOption, chosen_columns
 from workers.commands.terminal import AsJson, print_json, print_note, progress_bar
 
 MAX_PHOTO_BYTES = 20_000_000
+DRAWS = 5  # of the listings that are labelled, and of those that are scored
 READING_SHARE = 0.05  # approximate share of the total time that reading the files takes
 
 
@@ -48,6 +56,13 @@ def evaluate(
         Path | None, typer.Option(help="the folder of the photos of the training catalogue")
     ] = None,
     split: Annotated[str, typer.Option(help="score the rows of this split of FILE, train on the others")] = "",
+    shots: Annotated[
+        str,
+        typer.Option(
+            metavar="0,1,3,…",
+            help="the accuracy with so many labelled listings of each category, the mean of 5 draws",
+        ),
+    ] = "",
     level: LevelOption = None,
     min_level: MinLevelOption = 1,
     image_extractor: Annotated[
@@ -82,11 +97,12 @@ def evaluate(
     as_json: AsJson = False,
 ) -> None:
     """Measure accuracy on held-out listings; needs no running stack."""
-    if (folds is not None) + (train is not None) + bool(split) != 1:
+    if (folds is not None) + (train is not None) + bool(split) + bool(shots) != 1:
         raise InvalidInput(
-            "choose how to measure: --folds 5 (cross-validation), --train FILE (train on another catalogue) or "
-            "--split NAME (a split that a column of the file names)"
+            "choose how to measure: --folds 5 (cross-validation), --train FILE (train on another catalogue), "
+            "--split NAME (a split that a column of the file names) or --shots 0,1,5,20 (few labels a category)"
         )
+    sizes = _sizes(shots)
     if unknown_categories and folds is None:
         raise InvalidInput(
             "--unknown-categories holds out categories of FILE from models of the rest: give --folds as well"
@@ -107,7 +123,9 @@ def evaluate(
     with progress_bar() as progress:
         column_mapping = chosen_columns(columns)
         rows = read_labelled_rows(file, images, progress, column_mapping)
-        if folds is not None:
+        if sizes:
+            report = _learning_curve(rows, sizes, options, progress)
+        elif folds is not None:
             report = _cross_validate(rows, folds, unknown_categories, options, progress)
         else:
             training, test = _split_rows(rows, split) if split else ([], rows)
@@ -117,6 +135,8 @@ def evaluate(
             report = _score_split(training, test, options, progress)
     if as_json:
         print_json(report)
+    elif sizes:
+        print_learning_curve(file.name, report)
     else:
         print_evaluation(file.name, report)
 
@@ -171,6 +191,57 @@ def _cross_validate(
         unknown_categories=unknown_categories,
         progress=stage(progress, READING_SHARE, 1.0),
     ).as_json()
+
+
+def _learning_curve(
+    rows: Sequence[CatalogueExample], sizes: Sequence[int], options: TrainingOptions, progress: Progress
+) -> JsonObject:
+    from pipeline.classification.targets import choose_level, with_canonical_categories
+    from pipeline.study.learning_curve import learning_curve
+    from pipeline.study.supervised_scores import SupervisedSetup
+
+    started = time.perf_counter()
+    examples = with_canonical_categories([row.example for row in rows])
+    level = options.level if options.level is not None else choose_level([example.category for example in examples])
+    has_photos = any(example.evidence.photo is not None for example in examples)
+    setup = SupervisedSetup(
+        level,
+        TEXT_EXTRACTOR,
+        options.image_extractors if has_photos else (),
+        repeats=DRAWS,
+        seed=options.seed,
+        weights=options.weights,
+        text_encoder=TEXT_ENCODER,
+    )
+    points = learning_curve(examples, setup, sizes, stage(progress, READING_SHARE, 1.0))
+    if not points:
+        raise InvalidInput("the categories have fewer listings than --shots asks for, or only one has any")
+    return {
+        "level": level,
+        "draws": DRAWS,
+        "seed": options.seed,
+        "shots": [
+            {
+                "modality": point.modality.value,
+                "labels": point.per_category,
+                "accuracy": point.accuracy.mean,
+                "low": point.accuracy.low,
+                "high": point.accuracy.high,
+            }
+            for point in points
+        ],
+        "seconds": round(time.perf_counter() - started, 3),
+    }
+
+
+def _sizes(shots: str) -> list[int]:
+    """The numbers of labels in ``--shots``; InvalidInput when it names something else."""
+    texts = [text.strip() for text in shots.split(",") if text.strip()]
+    if any(not text.isascii() or not text.isdigit() or len(text) > 6 for text in texts):
+        raise InvalidInput(
+            f"--shots is '{shots[:40]}'; write numbers of labels with commas between them, like 0,1,5,20"
+        )
+    return sorted({int(text) for text in texts})
 
 
 def _score_split(

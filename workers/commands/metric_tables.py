@@ -55,6 +55,20 @@ def print_evaluation(name: str, report: Mapping[str, Any]) -> None:
     print_line(f"{report['seconds']:.0f} s")
 
 
+def print_learning_curve(name: str, report: Mapping[str, Any]) -> None:
+    """Print the accuracies by number of labels of the file ``name``, a row for each number."""
+    print_line(f"{name}, level {report['level']}, the mean of {report['draws']} draws (lowest to highest)")
+    points = {(point["labels"], point["modality"]): point for point in report["shots"]}
+    modalities = list(dict.fromkeys(point["modality"] for point in report["shots"]))
+    rows = []
+    for labels in sorted({labels for labels, _ in points}):
+        cells = [points.get((labels, modality)) for modality in modalities]
+        texts = [f"{cell['accuracy']:.3f} ({cell['low']:.3f}-{cell['high']:.3f})" if cell else "-" for cell in cells]
+        rows.append((labels, *texts))
+    print_table(("labels a category", *modalities), rows)
+    print_line(f"{report['seconds']:.0f} s")
+
+
 def print_hierarchy(metrics: Mapping[str, Any]) -> None:
     """Print a row per level of the taxonomy, and the figures of the deepest answers; older manifests have neither."""
     hierarchy = metrics.get("hierarchy")

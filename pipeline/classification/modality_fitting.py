@@ -97,8 +97,8 @@ def fit_modality(
     targets: Targets,
     join: FeatureJoin | None = None,
     augmented: AugmentedRows | None = None,
-    encoder: TextEncoder | None = None,
     progress: Progress = no_progress,
+    encoder: TextEncoder | None = None,
 ) -> FittedModality:
     """Fit the estimators of each view, then a pool for each case of evidence; held out over the folds of ``targets``.
 

@@ -119,9 +119,9 @@ def fit_modality(
     targets: Targets,
     join: FeatureJoin | None = None,
     augmented: AugmentedRows | None = None,
+    progress: Progress = no_progress,
     encoder: TextEncoder | None = None,
     names: Floats | None = None,
-    progress: Progress = no_progress,
 ) -> FittedModality:
     """Fit the estimators of each view, then a pool for each case of evidence; held out over the folds of ``targets``.
 

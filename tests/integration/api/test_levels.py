@@ -8,7 +8,7 @@ import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy import Engine, text
 
-from infra.store.taxonomies import category_paths
+from infra.store.taxonomies.queries import category_paths
 from infra.store.unit_of_work import units_of_work
 from pipeline.domain.reason import Reason
 from pipeline.domain.reason_code import ReasonCode

@@ -20,6 +20,7 @@ from tests.benchmarks.cleaning import cleaning_of
 from tests.benchmarks.engine import engine
 from tests.benchmarks.latency import latency
 from tests.benchmarks.memory import memory
+from tests.benchmarks.networks import networks
 from tests.benchmarks.photos import photos
 from tests.benchmarks.study import scale, study
 from tests.benchmarks.throughput import scaling, throughput
@@ -31,7 +32,7 @@ ON_A_STACK = {"latency": latency, "memory": memory, "throughput": throughput}
 ON_SINGLE_PROCESSES = {"scaling": scaling}
 # Its model reads photos with VGG16 in int8; random weights cost the same.
 ON_VGG16 = {"throughput_vgg16": throughput}
-ALONE = {"bulk": bulk, "engine": engine, "photos": photos, "study": study, "scale": scale}
+ALONE = {"bulk": bulk, "engine": engine, "networks": networks, "photos": photos, "study": study, "scale": scale}
 
 
 def main(names: list[str]) -> None:

@@ -21,6 +21,7 @@ from tests.benchmarks.encoder import encoder
 from tests.benchmarks.engine import engine
 from tests.benchmarks.latency import latency
 from tests.benchmarks.memory import memory
+from tests.benchmarks.networks import networks
 from tests.benchmarks.photos import photos
 from tests.benchmarks.study import scale, study
 from tests.benchmarks.throughput import scaling, throughput
@@ -32,7 +33,15 @@ ON_A_STACK = {"latency": latency, "memory": memory, "throughput": throughput}
 ON_SINGLE_PROCESSES = {"scaling": scaling}
 # Its model reads photos with VGG16 in int8; random weights cost the same.
 ON_VGG16 = {"throughput_vgg16": throughput}
-ALONE = {"bulk": bulk, "encoder": encoder, "engine": engine, "photos": photos, "study": study, "scale": scale}
+ALONE = {
+    "bulk": bulk,
+    "encoder": encoder,
+    "engine": engine,
+    "networks": networks,
+    "photos": photos,
+    "study": study,
+    "scale": scale,
+}
 
 
 def main(names: list[str]) -> None:

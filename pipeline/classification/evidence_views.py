@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from typing import Any, cast
+from typing import Any, Protocol, cast, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +22,15 @@ from pipeline.features.extractor import Floats, ImageExtractor, Mask, Matrix, Te
 Extractors = Mapping[str, TextExtractor | ImageExtractor]
 
 
+@runtime_checkable
+class KnowsWords(Protocol):
+    """A text extractor that can say how much of a text it has learned."""
+
+    def known_shares(self, evidences: Sequence[Evidence]) -> Floats:
+        """The share of each listing's words that were learned, (n,)."""
+        ...
+
+
 class View(StrEnum):
     """A part of the evidence that has its own estimator."""
 
@@ -31,15 +40,20 @@ class View(StrEnum):
 
 
 class EvidenceCase(StrEnum):
-    """The evidence that a listing is scored by; WHOLE where the model does not split the text."""
+    """The evidence that a listing is scored by; WHOLE where the model does not split the text.
+
+    ENCODED is a text that only the pretrained encoder understands: one in another language, say.
+    """
 
     WHOLE = "whole"
     WORDS = "words"
     ATTRIBUTES = "attributes"
     BOTH = "both"
+    ENCODED = "encoded"
 
 
-# The views whose scores are pooled, by case.
+MIN_KNOWN_SHARE = 1 / 3  # of a text's words that the training listings have; below it the encoder alone scores the text
+# The views whose scores are pooled, by case; that of ENCODED is ``EvidenceFeatures.encoded_view``.
 POOLED_VIEWS: dict[EvidenceCase, tuple[View, ...]] = {
     EvidenceCase.WHOLE: (View.WHOLE,),
     EvidenceCase.WORDS: (View.WORDS,),
@@ -52,12 +66,14 @@ POOLED_VIEWS: dict[EvidenceCase, tuple[View, ...]] = {
 class EvidenceFeatures:
     """``vectors`` (n, d) by view and extractor, zeros where there is no evidence; ``has`` (n,), by view, marks it.
 
-    ``encoded`` (n, d), by view, are the vectors of a pretrained text encoder.
+    ``encoded`` (n, d), by view, are the vectors of a pretrained text encoder; ``foreign`` (n,) marks the texts of whose
+    words the other extractors know few, None: there is no such text.
     """
 
     vectors: Mapping[View, Mapping[str, Matrix]]
     has: Mapping[View, Mask]
     encoded: Mapping[View, Floats] = field(default_factory=dict)
+    foreign: Mask | None = None
 
     @property
     def usable(self) -> Mask:
@@ -73,7 +89,8 @@ class EvidenceFeatures:
         """A copy without the views WORDS and ATTRIBUTES."""
         rows = self.encoded.get(View.WHOLE, self.encoded.get(View.WORDS))
         encoded = {} if rows is None else {View.WHOLE: rows}
-        return EvidenceFeatures({View.WHOLE: self.vectors[View.WHOLE]}, {View.WHOLE: self.usable}, encoded)
+        whole = {View.WHOLE: self.vectors[View.WHOLE]}
+        return EvidenceFeatures(whole, {View.WHOLE: self.usable}, encoded, self.foreign)
 
     def without_encoder(self) -> EvidenceFeatures:
         """A copy without the vectors of the encoder, and without evidence that only it knows."""
@@ -87,7 +104,8 @@ class EvidenceFeatures:
             for view, by_extractor in self.vectors.items()
         }
         encoded = {view: rows[indices] for view, rows in self.encoded.items()}
-        return EvidenceFeatures(vectors, {view: mask[indices] for view, mask in self.has.items()}, encoded)
+        foreign = None if self.foreign is None else self.foreign[indices]
+        return EvidenceFeatures(vectors, {view: mask[indices] for view, mask in self.has.items()}, encoded, foreign)
 
     def of_extractors(self, names: Sequence[str]) -> EvidenceFeatures:
         """A copy with only the view WHOLE of these extractors."""
@@ -96,8 +114,20 @@ class EvidenceFeatures:
             {View.WHOLE: self.usable},
         )
 
+    @property
+    def encoded_view(self) -> View:
+        """The view whose encoded text is scored where the encoder alone understands it."""
+        return View.WORDS if View.WORDS in self.encoded else View.WHOLE
+
     def cases(self) -> dict[EvidenceCase, Mask]:
         """The listings of each case, (n,); every usable listing is in exactly one."""
+        cases = self._cases_by_view()
+        if self.foreign is None or not self.encoded:
+            return cases
+        encoded: Mask = self.foreign & self.encoded[self.encoded_view].any(axis=1)
+        return {case: rows & ~encoded for case, rows in cases.items()} | {EvidenceCase.ENCODED: encoded}
+
+    def _cases_by_view(self) -> dict[EvidenceCase, Mask]:
         if View.WORDS not in self.has:
             return {EvidenceCase.WHOLE: self.usable}
         words, attributes = self.has[View.WORDS], self.has[View.ATTRIBUTES]
@@ -129,10 +159,11 @@ def text_features(
         # All at once, since the encoder computes the vectors of the same name only once.
         rows = np.asarray(encoder.transform([each for view in encoded_views for each in views[view]]), np.float32)
         encoded = dict(zip(encoded_views, np.split(rows, len(encoded_views)), strict=True))
+    foreign = _foreign(extractors, evidences) if encoded else None
     encoded_rows = {view: {"": rows} for view, rows in encoded.items()}
     if not split:
         has_whole = _any_known(whole | encoded_rows.get(View.WHOLE, {}))
-        return EvidenceFeatures({View.WHOLE: whole}, {View.WHOLE: has_whole}, encoded)
+        return EvidenceFeatures({View.WHOLE: whole}, {View.WHOLE: has_whole}, encoded, foreign)
     has_attributes = np.array([bool(evidence.attributes) for evidence in evidences], bool)
     if has_attributes.any():
         words = _transform(extractors, without_attributes)
@@ -142,7 +173,7 @@ def text_features(
     vectors = {View.WHOLE: whole, View.WORDS: words, View.ATTRIBUTES: attributes}
     has_words = _any_known(words | encoded_rows.get(View.WORDS, {}))
     has = {View.WORDS: has_words, View.ATTRIBUTES: _any_known(attributes) & has_attributes}
-    return EvidenceFeatures(vectors, {**has, View.WHOLE: has[View.WORDS] | has[View.ATTRIBUTES]}, encoded)
+    return EvidenceFeatures(vectors, {**has, View.WHOLE: has[View.WORDS] | has[View.ATTRIBUTES]}, encoded, foreign)
 
 
 def photo_features(extractors: Extractors, listings: Sequence[DescribedListing]) -> EvidenceFeatures:
@@ -168,6 +199,12 @@ def concatenate_features(vectors: Mapping[str, Matrix]) -> Matrix:
         return blocks[0]
     dense = [block.toarray() if issparse(block) else np.asarray(block) for block in blocks]
     return np.concatenate(dense, axis=1) / np.float32(np.sqrt(len(blocks)))
+
+
+def _foreign(extractors: Extractors, evidences: Sequence[Evidence]) -> Mask | None:
+    """Mask (n,) of the texts of whose words less than MIN_KNOWN_SHARE were learned; None if no extractor can say."""
+    shares = [each.known_shares(evidences) for each in extractors.values() if isinstance(each, KnowsWords)]
+    return np.max(shares, axis=0) < MIN_KNOWN_SHARE if shares else None
 
 
 def _transform(extractors: Extractors, evidences: Sequence[Evidence]) -> dict[str, Matrix]:

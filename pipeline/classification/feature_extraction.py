@@ -134,6 +134,7 @@ def extract_text_features(
         encoder=encoder.extractor if encoder else None,
         encoded_views=(View.WORDS, View.WHOLE) if few else (View.WORDS,),
     )
+    features = replace(features, foreign=None)  # training listings have the words that are learned from them
     both = features.cases()[EvidenceCase.BOTH]
     if both.sum() < MIN_LISTINGS_TO_SPLIT or len(np.unique(labels[both])) < 2:
         return features.whole()

@@ -144,6 +144,11 @@ def fit_modality(
     }
     choice = _choose_encoded_views(features, targets, fits, encoder_fits)
     features, pooled = choice.features, choice.pooled
+    pools = dict(pooled.pools)
+    if choice.views:
+        pools[EvidenceCase.ENCODED] = _fit_encoded_pool(
+            encoder_fits[choice.views[0]], features, choice.views[0], targets
+        )
     encoded = None
     if encoder is not None and choice.views:
         encoded = EncoderEstimators(
@@ -159,7 +164,7 @@ def fit_modality(
     model = ModalityModel(
         extractors=extractors,
         estimators={view: fit.estimator for view, fit in fits.items()},
-        pools=pooled.pools,
+        pools=pools,
         projections={},
         join=join,
         single_extractor={name: estimator for fit in fits.values() for name, estimator in fit.single_extractor.items()},
@@ -355,6 +360,15 @@ def _choose_encoded_views(
         features = features.without_encoder()
         return _EncodedViews((), features, _fit_pools(features, targets, fits))
     return best
+
+
+def _fit_encoded_pool(fit: _ViewFit, features: EvidenceFeatures, view: View, targets: Targets) -> Pool:
+    """The pool of texts that the encoder alone understands."""
+    can_fit = features.has[view] & _is_in_other_folds(targets.labels, targets.folds)
+    if can_fit.sum() < _MIN_LISTINGS_TO_POOL:
+        bias = np.zeros(targets.n_categories, np.float32)
+        return Pool(np.array([_DEFAULT_ENCODER_SLOPE], np.float32), bias)
+    return fit_pool([scores[can_fit] for scores in fit.score_matrices], targets.labels[can_fit])
 
 
 def _log_loss(probabilities: Floats, labels: NDArray[np.int64]) -> float:

@@ -77,7 +77,12 @@ class ModalityModel:
         probabilities = np.zeros((len(features.usable), n_categories), np.float32)
         max_scores = np.zeros(len(features.usable), np.float32)
         for case, rows in features.cases().items():
-            if rows.any():
+            if case is EvidenceCase.ENCODED and rows.any() and self.encoded:
+                view = features.encoded_view
+                scores = self.encoded.scores(view, features.encoded[view][rows])
+                probabilities[rows] = self.pools[case].probabilities([scores])
+                max_scores[rows] = self.encoded.max_scores(view, scores, None)
+            elif rows.any():
                 score_matrices, views = [], POOLED_VIEWS[case]
                 for view in views:
                     vectors = join_features(self.join, features.vectors[view])

@@ -21,7 +21,7 @@ import scipy.sparse as sp
 
 from pipeline.domain.listing import Evidence
 from pipeline.features import term_counts, text_cleaning
-from pipeline.features.extractor import ExtractorSettings, Matrix, State, check_state
+from pipeline.features.extractor import ExtractorSettings, Floats, Matrix, State, check_state
 
 MAX_ATTRIBUTES = 200
 _BLOCK_WEIGHTS = {"words": 1.0, "name": 0.5, "letters": 0.5, "keys": 0.5}
@@ -97,6 +97,16 @@ class Tfidf(ExtractorSettings):
     def fit_transform(self, evidences: Sequence[Evidence]) -> Matrix:
         """``fit`` and ``transform`` of the same listings."""
         return self.fit(evidences).transform(evidences)
+
+    def known_shares(self, evidences: Sequence[Evidence]) -> Floats:
+        """The share of the words of name and description that were learned, (n,); 1 without words or ``as_typed``."""
+        columns = self._columns.get("typed")
+        shares = np.ones(len(evidences), np.float32)
+        for row, evidence in enumerate(evidences):
+            words = [*_typed_words(evidence.name), *_typed_words(evidence.description)]
+            if words and columns is not None:
+                shares[row] = sum(word in columns for word in words) / len(words)
+        return shares
 
     def state(self) -> State:
         """Settings and vocabulary as JSON, ``idf_`` as arrays."""

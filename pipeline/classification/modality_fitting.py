@@ -364,11 +364,11 @@ def _choose_encoded_views(
 
 def _fit_encoded_pool(fit: _ViewFit, features: EvidenceFeatures, view: View, targets: Targets) -> Pool:
     """The pool of texts that the encoder alone understands."""
-    can_fit = features.has[view] & _is_in_other_folds(targets.labels, targets.folds)
-    if can_fit.sum() < _MIN_LISTINGS_TO_POOL:
-        bias = np.zeros(targets.n_categories, np.float32)
-        return Pool(np.array([_DEFAULT_ENCODER_SLOPE], np.float32), bias)
-    return fit_pool([scores[can_fit] for scores in fit.score_matrices], targets.labels[can_fit])
+    can_fit = features.has[view] & recur_in_other_folds(targets.labels, targets.folds)
+    slopes = _usual_slopes([replace(fit, ends_with_names=fit.names is not None)])
+    if can_fit.sum() < MIN_LISTINGS_TO_CHOOSE:
+        return Pool(slopes, np.zeros(targets.n_categories, np.float32))
+    return fit_pool([scores[can_fit] for scores in fit.score_matrices], targets.labels[can_fit], prior_slopes=slopes)
 
 
 def _log_loss(probabilities: Floats, labels: NDArray[np.int64]) -> float:

@@ -79,8 +79,10 @@ class ModalityModel:
         for case, rows in features.cases().items():
             if case is EvidenceCase.ENCODED and rows.any() and self.encoded:
                 view = features.encoded_view
-                scores = self.encoded.scores(view, features.encoded[view][rows])
-                probabilities[rows] = self.pools[case].probabilities([scores])
+                vectors = features.encoded[view][rows]
+                scores = self.encoded.scores(view, vectors)
+                name_scores = self.encoded.name_scores(view, vectors)
+                probabilities[rows] = self.pools[case].probabilities([scores, *name_scores])
                 max_scores[rows] = self.encoded.max_scores(view, scores, None)
             elif rows.any():
                 score_matrices, views = [], POOLED_VIEWS[case]

@@ -103,7 +103,8 @@ class Tfidf(ExtractorSettings):
         columns = self._columns.get("typed")
         shares = np.ones(len(evidences), np.float32)
         for row, evidence in enumerate(evidences):
-            words = [*_typed_words(evidence.name), *_typed_words(evidence.description)]
+            texts = evidence.name, evidence.description
+            words = [word for text in texts for word in _typed_words(text, self.number_terms)]
             if words and columns is not None:
                 shares[row] = sum(word in columns for word in words) / len(words)
         return shares

@@ -156,13 +156,13 @@ def test_a_catalogue_of_one_modality_is_enough(modality: Modality) -> None:
     assert TrainedModel.from_files(model.files()).answer([Evidence("lamp light")])[0].decision.status in DecisionStatus
 
 
-def test_rare_categories_are_left_out_and_counted() -> None:
+def test_a_category_of_one_listing_is_learned_and_never_assigned() -> None:
     rare = [Example("1", Evidence("Garden spade"), "Garden >> Spades")]
     pair = [Example(str(n), Evidence(f"Shoe leather nr {'ab'[n]}"), "Wear >> Shoes") for n in range(2)]
     result = train([*catalogue(6), *rare, *pair], LEVEL_2)
-    assert result.report.left_out == {"Garden >> Spades": 1}
-    assert result.report.as_json()["similar_categories"] == []
-    assert "Wear >> Shoes" in result.model.categories
+    assert result.report.left_out == {}
+    assert {"Garden >> Spades", "Wear >> Shoes"} <= set(result.model.categories)
+    assert result.report.thresholds.of("Garden >> Spades") > 1
 
 
 def test_names_of_categories_that_are_nearly_equal_are_reported_even_of_one_listing() -> None:

@@ -15,7 +15,7 @@ from pipeline.domain.study_report import ClusteringResult, FeasibilityThresholds
 from pipeline.study.build_report import build_report
 from pipeline.study.clustering_comparison import compare_clusterings
 from pipeline.study.dataset import StudyDataset
-from pipeline.study.feature_combination import FeaturePair, choose_pairs, combine_features
+from pipeline.study.feature_combination import FeatureCombination, choose_combinations, combine_features
 from pipeline.study.features import Features, FeatureStore, compute_features
 from pipeline.study.sampling import DrawnSample, draw_sample
 from pipeline.study.study_steps import (
@@ -54,13 +54,13 @@ class DefaultStudySteps:
         """Cluster features under both protocols."""
         return run_trials(features, labels, n_categories, plan, progress)
 
-    def choose_pairs(self, features: Sequence[Features]) -> list[FeaturePair]:
+    def choose_combinations(self, features: Sequence[Features]) -> list[FeatureCombination]:
         """Choose the text and photo features to combine."""
-        return choose_pairs(features)
+        return choose_combinations(features)
 
-    def combine_features(self, pair: FeaturePair) -> Features:
+    def combine_features(self, combination: FeatureCombination) -> Features:
         """Combine text and photo features."""
-        return combine_features(pair)
+        return combine_features(combination)
 
     def compare_clusterings(
         self, features: Features, maps: TsneMaps, dataset: StudyDataset, plan: StudyPlan, progress: Progress

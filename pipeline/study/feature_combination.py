@@ -10,7 +10,7 @@ from threadpoolctl import threadpool_limits
 
 from pipeline.clustering.reduction import reduce_features, unit_rows
 from pipeline.domain.prediction import Modality
-from pipeline.features.extractor import Vectors
+from pipeline.features.extractor import Mask, Vectors
 from pipeline.study.features import Features
 from pipeline.study.resource_usage import ResourceUsage
 
@@ -18,56 +18,63 @@ TEXT_WEIGHT = 0.75  # the rest is the photo's
 MIN_LISTINGS = 10  # with both text and photo
 # Text: extractors that learn meaning before those that count words; photos: networks before local descriptors.
 PREFERRED_TEXT = ("sentence", "use", "word2vec", "tfidf", "bag_of_words")
-PREFERRED_IMAGE = ("vgg16", "squeezenet", "fisher", "sift")
-MAX_PAIRS = 2
+PREFERRED_IMAGE = ("efficientnet", "efficientnet_lite2", "vgg16", "squeezenet", "fisher", "sift")
+MAX_TEXTS = 2
 NEIGHBOURS = 15
 _CHUNK = 1_024  # rows whose neighbours are gathered at a time: bounds the memory of their copies
 
 
 @dataclass(frozen=True, slots=True)
-class FeaturePair:
-    """Text and photo features to combine."""
+class FeatureCombination:
+    """Features of one or several text extractors and of a photo extractor to combine."""
 
-    text: Features
+    texts: tuple[Features, ...]
     image: Features
 
     @property
     def name(self) -> str:
-        """The name of the combination: ``word2vec+fisher``."""
-        return f"{self.text.extractor}+{self.image.extractor}"
+        """The name of the combination: ``use+word2vec+efficientnet``."""
+        return "+".join(features.extractor for features in (*self.texts, self.image))
+
+    @property
+    def has_text(self) -> Mask:
+        """The listings with features of any of the texts, (n,)."""
+        present: Mask = np.any([text.present for text in self.texts], axis=0)
+        return present
 
 
-def choose_pairs(features: Sequence[Features]) -> list[FeaturePair]:
-    """The pairs to combine: the first text and the first image extractor in a fixed order of preference.
-
-    A second pair uses the next text extractor, so that the result does not depend on a single one.
+def choose_combinations(features: Sequence[Features]) -> list[FeatureCombination]:
+    """What is combined: the first image extractor in a fixed order of preference with each of the first two text
+    extractors, and with both, since a pretrained encoder and words of the catalogue make different errors.
     """
-    texts = _by_preference(features, Modality.TEXT, PREFERRED_TEXT)
+    texts = _by_preference(features, Modality.TEXT, PREFERRED_TEXT)[:MAX_TEXTS]
     images = _by_preference(features, Modality.IMAGE, PREFERRED_IMAGE)
-    pairs = [FeaturePair(text, images[0]) for text in texts[:MAX_PAIRS]] if images else []
-    return [pair for pair in pairs if int((pair.text.present & pair.image.present).sum()) >= MIN_LISTINGS]
+    sets = [(text,) for text in texts] + ([tuple(texts)] if len(texts) > 1 else [])
+    combinations = [FeatureCombination(chosen, images[0]) for chosen in sets] if images else []
+    return [each for each in combinations if int((each.has_text & each.image.present).sum()) >= MIN_LISTINGS]
 
 
-def combine_features(pair: FeaturePair) -> Features:
-    """Reduce both blocks to unit rows, weight and concatenate them, then average each row with its neighbours.
+def combine_features(combination: FeatureCombination) -> Features:
+    """Reduce each block to unit rows, weight and concatenate them, then average each row with its neighbours.
 
-    The matrix has unit rows and at most 200 columns. A listing without a photo has only its text block, and vice versa.
-    A single photo tells little about its listing; averaging with the neighbours adds the photos of similar listings.
+    Several texts share the weight of the text. The matrix has unit rows and at most 300 columns. A listing without
+    a photo has only its text block, and vice versa. A single photo tells little about its listing; averaging with
+    the neighbours adds the photos of similar listings.
     """
-    text, image = pair.text, pair.image
+    texts, image = combination.texts, combination.image
     with ResourceUsage() as usage:
-        blocks = [_block(text) * np.float32(TEXT_WEIGHT), _block(image) * np.float32(1 - TEXT_WEIGHT)]
-        matrix = np.concatenate(blocks, axis=1)
-        present = text.present | image.present
+        blocks = [_block(text) * np.float32(TEXT_WEIGHT / len(texts)) for text in texts]
+        matrix = np.concatenate([*blocks, _block(image) * np.float32(1 - TEXT_WEIGHT)], axis=1)
+        present = combination.has_text | image.present
         matrix[present] = average_with_neighbours(unit_rows(matrix[present]))
     return Features(
-        extractor=pair.name,
+        extractor=combination.name,
         modality=Modality.FUSED,
         matrix=matrix,
         present=present,
-        seconds=text.seconds + image.seconds + usage.seconds,
-        memory=max(text.memory, image.memory, usage.memory),
-        reused=min(text.reused, image.reused),
+        seconds=sum(features.seconds for features in (*texts, image)) + usage.seconds,
+        memory=max(*(features.memory for features in (*texts, image)), usage.memory),
+        reused=min(features.reused for features in (*texts, image)),
     )
 
 

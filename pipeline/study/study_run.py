@@ -25,7 +25,7 @@ from pipeline.domain.study_report import (
 )
 from pipeline.study.clustering_comparison import failed_comparison, features_to_compare
 from pipeline.study.dataset import StudyDataset
-from pipeline.study.feature_combination import FeaturePair
+from pipeline.study.feature_combination import FeatureCombination
 from pipeline.study.features import Features, FeatureStore
 from pipeline.study.study_steps import (
     ReportHeader,
@@ -73,17 +73,17 @@ class StudyRun:
         return self._trials(name, modality, compute, stage(progress, FEATURES_SHARE, 1))
 
     def try_combinations(self, progress: Progress) -> tuple[Trial, ...]:
-        """Run the trials of combined text and photo features, for the pairs that the steps choose."""
-        pairs = self.steps.choose_pairs(list(self.features().values()))
-        self.folder.write_json(PAIRS_FILE, [pair.name for pair in pairs])
+        """Run the trials of combined text and photo features, for those that the steps choose."""
+        combinations = self.steps.choose_combinations(list(self.features().values()))
+        self.folder.write_json(PAIRS_FILE, [combination.name for combination in combinations])
         trials: list[Trial] = []
-        for number, pair in enumerate(pairs):
+        for number, combination in enumerate(combinations):
 
-            def combine(pair: FeaturePair = pair) -> Features:
-                return self.steps.combine_features(pair)
+            def combine(combination: FeatureCombination = combination) -> Features:
+                return self.steps.combine_features(combination)
 
-            pair_progress = stage(progress, number / len(pairs), (number + 1) / len(pairs))
-            trials += self._trials(pair.name, Modality.FUSED, combine, pair_progress)
+            start, end = number / len(combinations), (number + 1) / len(combinations)
+            trials += self._trials(combination.name, Modality.FUSED, combine, stage(progress, start, end))
         return tuple(trials)
 
     def fail_trial(self, name: str, reason: Reason) -> tuple[Trial, ...]:

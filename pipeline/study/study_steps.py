@@ -24,7 +24,7 @@ from pipeline.domain.study_report import (
     TrialMap,
 )
 from pipeline.study.dataset import StudyDataset
-from pipeline.study.feature_combination import FeaturePair
+from pipeline.study.feature_combination import FeatureCombination
 from pipeline.study.features import Features, FeatureStore
 from pipeline.study.sampling import DrawnSample
 
@@ -119,11 +119,11 @@ class StudySteps(Protocol):
         """Cluster features under both protocols; InvalidInput when too few listings have them."""
         ...
 
-    def choose_pairs(self, features: Sequence[Features]) -> list[FeaturePair]:
+    def choose_combinations(self, features: Sequence[Features]) -> list[FeatureCombination]:
         """Choose the text and photo features to combine."""
         ...
 
-    def combine_features(self, pair: FeaturePair) -> Features:
+    def combine_features(self, combination: FeatureCombination) -> Features:
         """Combine text and photo features."""
         ...
 

@@ -44,7 +44,7 @@ def study() -> dict[str, Any]:
     The reference is the time of the outermost calls of scikit-learn in the same run. Supervised figures are left out:
     they are no part of the clustering, and optional in a plan.
     """
-    from pipeline.study.feature_combination import choose_pairs, combine_features
+    from pipeline.study.feature_combination import choose_combinations, combine_features
     from pipeline.study.features import NoFeatureStore, compute_features
     from pipeline.study.sampling import draw_sample
     from pipeline.study.trials import run_trials
@@ -60,7 +60,7 @@ def study() -> dict[str, Any]:
         features = [compute_features(name, chosen, NoFeatureStore(), None, no_progress) for name in FREE]
         for each in features:
             run_trials(each, drawn.labels, count, plan, no_progress)
-        for pair in choose_pairs(features):
+        for pair in choose_combinations(features):
             run_trials(combine_features(pair), drawn.labels, count, plan, no_progress)
         total = time.perf_counter() - begun
     return {

@@ -30,7 +30,7 @@ from pipeline.domain.study_report import (
     TrialMap,
 )
 from pipeline.study.dataset import StudyDataset
-from pipeline.study.feature_combination import FeaturePair
+from pipeline.study.feature_combination import FeatureCombination
 from pipeline.study.features import Features, FeatureStore
 from pipeline.study.sampling import DrawnSample
 from pipeline.study.study_steps import (
@@ -142,15 +142,15 @@ class FakeStudySteps:
         result = TrialResult(trials, TrialMap(0, (0,), ((0.0, 0.0),), (0,)), ConfusionMatrix(((1,),), (0.5,)))
         return ClusteredFeatures(result, TsneMaps(np.array([0]), POINTS))
 
-    def choose_pairs(self, features: Sequence[Features]) -> list[FeaturePair]:
+    def choose_combinations(self, features: Sequence[Features]) -> list[FeatureCombination]:
         texts = [each for each in features if each.modality is Modality.TEXT]
         images = [each for each in features if each.modality is Modality.IMAGE]
-        return [FeaturePair(texts[0], images[0])] if texts and images else []
+        return [FeatureCombination((texts[0],), images[0])] if texts and images else []
 
-    def combine_features(self, pair: FeaturePair) -> Features:
-        self.called(pair.name)
-        present = pair.text.present | pair.image.present
-        return Features(pair.name, Modality.FUSED, pair.text.matrix, present, 0.1, 1000, 0)
+    def combine_features(self, combination: FeatureCombination) -> Features:
+        self.called(combination.name)
+        present = combination.has_text | combination.image.present
+        return Features(combination.name, Modality.FUSED, combination.texts[0].matrix, present, 0.1, 1000, 0)
 
     def compare_clusterings(
         self,

@@ -10,7 +10,12 @@ from pipeline.domain.prediction import Modality
 from pipeline.domain.study import StudyPlan
 from pipeline.features.extractor import Vectors
 from pipeline.study import feature_combination
-from pipeline.study.feature_combination import FeaturePair, average_with_neighbours, choose_pairs, combine_features
+from pipeline.study.feature_combination import (
+    FeatureCombination,
+    average_with_neighbours,
+    choose_combinations,
+    combine_features,
+)
 from pipeline.study.features import Features
 from pipeline.study.trials import run_trials
 from tests.unit.pipeline.study.fake_steps import silent
@@ -79,7 +84,7 @@ def test_text_and_photo_together_separate_what_neither_separates_alone() -> None
         )
         for name, modality, half in (("tfidf", Modality.TEXT, halves[0]), ("fisher", Modality.IMAGE, halves[1]))
     )
-    fused = combine_features(FeaturePair(text, image))
+    fused = combine_features(FeatureCombination((text,), image))
     assert (fused.extractor, fused.modality) == ("tfidf+fisher", Modality.FUSED)
 
     def ari(of: Features) -> float:
@@ -89,19 +94,30 @@ def test_text_and_photo_together_separate_what_neither_separates_alone() -> None
 
 
 def test_a_listing_with_one_modality_is_kept() -> None:
-    pair = FeaturePair(
-        features("word2vec", Modality.TEXT, missing=3), features("fisher", Modality.IMAGE, missing=2, seed=1)
-    )
-    fused = combine_features(pair)
+    text, image = features("word2vec", Modality.TEXT, missing=3), features("fisher", Modality.IMAGE, missing=2, seed=1)
+    fused = combine_features(FeatureCombination((text,), image))
     assert fused.present.tolist() == [False] * 2 + [True] * 88
     assert not fused.matrix[:2].any()
     assert np.isfinite(fused.matrix).all()
 
 
-def test_pairs_are_chosen_by_name_not_by_result() -> None:
+def test_several_texts_share_the_weight_of_the_text() -> None:
+    texts = features("use", Modality.TEXT), features("word2vec", Modality.TEXT, missing=5, seed=1)
+    image = features("efficientnet", Modality.IMAGE, seed=2)
+    fused = combine_features(FeatureCombination(texts, image))
+    assert fused.extractor == "use+word2vec+efficientnet"
+    assert fused.present.all()
+    twice = combine_features(FeatureCombination((texts[0], texts[0]), image))
+    once = combine_features(FeatureCombination((texts[0],), image))
+    first, second = (rows.matrix @ rows.matrix.T for rows in (twice, once))
+    assert not np.allclose(first, second, atol=1e-3), "half the weight twice is less than the whole weight once"
+
+
+def test_combinations_are_chosen_by_name_not_by_result() -> None:
     texts = [features(name, Modality.TEXT) for name in ("bag_of_words", "word2vec")]
     images = [features(name, Modality.IMAGE) for name in ("sift", "fisher")]
-    assert [pair.name for pair in choose_pairs([*texts, *images])] == ["word2vec+fisher", "bag_of_words+fisher"]
-    assert choose_pairs(texts) == []
+    names = [combination.name for combination in choose_combinations([*texts, *images])]
+    assert names == ["word2vec+fisher", "bag_of_words+fisher", "word2vec+bag_of_words+fisher"]
+    assert choose_combinations(texts) == []
     few = [features("word2vec", Modality.TEXT, missing=70), features("fisher", Modality.IMAGE, missing=85)]
-    assert choose_pairs(few) == []
+    assert choose_combinations(few) == []

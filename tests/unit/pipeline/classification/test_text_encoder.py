@@ -41,7 +41,7 @@ FRENCH = {
 }
 
 
-class GivenVectors:
+class VectorsByName:
     """An encoder whose vectors of names are given by a function."""
 
     version = 1
@@ -68,7 +68,7 @@ def random_words(count: int, *, attributes: bool) -> tuple[list[Evidence], Targe
 def fit_with(
     vector_of: Callable[[str], Sequence[float]], count: int, monkeypatch: pytest.MonkeyPatch, *, attributes: bool = True
 ) -> FittedModality:
-    encoder = TextEncoder("use", cast(Any, GivenVectors(vector_of)))
+    encoder = TextEncoder("use", cast(Any, VectorsByName(vector_of)))
     monkeypatch.setattr(modality_fitting, "find_text_encoder", lambda *_: encoder)
     evidences, targets = random_words(count, attributes=attributes)
     return fit_text(evidences, targets, OPTIONS)

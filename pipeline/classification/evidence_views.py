@@ -52,7 +52,7 @@ class EvidenceCase(StrEnum):
     ENCODED = "encoded"
 
 
-MIN_KNOWN_SHARE = 1 / 3  # of a text's words that the training listings have; below it the encoder alone scores the text
+MIN_KNOWN_SHARE = 0.4  # of a text's words that the training listings have; below it the encoder alone scores the text
 # The views whose scores are pooled, by case; that of ENCODED is ``EvidenceFeatures.encoded_view``.
 POOLED_VIEWS: dict[EvidenceCase, tuple[View, ...]] = {
     EvidenceCase.WHOLE: (View.WHOLE,),
@@ -125,6 +125,8 @@ class EvidenceFeatures:
         if self.foreign is None or not self.encoded:
             return cases
         encoded: Mask = self.foreign & self.encoded[self.encoded_view].any(axis=1)
+        if View.ATTRIBUTES in self.has:
+            encoded &= ~self.has[View.ATTRIBUTES]  # known attributes say more than unknown words
         return {case: rows & ~encoded for case, rows in cases.items()} | {EvidenceCase.ENCODED: encoded}
 
     def _cases_by_view(self) -> dict[EvidenceCase, Mask]:

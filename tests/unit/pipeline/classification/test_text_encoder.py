@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from pipeline.classification import modality_fitting
-from pipeline.classification.evidence_views import View
+from pipeline.classification.evidence_views import EvidenceCase, View
 from pipeline.classification.feature_extraction import cached_text_extractor, find_text_encoder
 from pipeline.classification.modality_fitting import FittedModality, fit_text
 from pipeline.classification.targets import Targets
@@ -41,7 +41,7 @@ FRENCH = {
 }
 
 
-class GivenVectors:
+class VectorsByName:
     """An encoder whose vectors of names are given by a function."""
 
     version = 1
@@ -68,7 +68,7 @@ def random_words(count: int, *, attributes: bool) -> tuple[list[Evidence], Targe
 def fit_with(
     vector_of: Callable[[str], Sequence[float]], count: int, monkeypatch: pytest.MonkeyPatch, *, attributes: bool = True
 ) -> FittedModality:
-    encoder = TextEncoder("use", cast(Any, GivenVectors(vector_of)))
+    encoder = TextEncoder("use", cast(Any, VectorsByName(vector_of)))
     monkeypatch.setattr(modality_fitting, "find_text_encoder", lambda *_: encoder)
     evidences, targets = random_words(count, attributes=attributes)
     return fit_text(evidences, targets, OPTIONS)
@@ -131,6 +131,16 @@ def best(model: TrainedModel, evidences: Sequence[Evidence]) -> list[str]:
 def test_a_model_taught_in_english_answers_in_french(trained: TrainedModel) -> None:
     asked = examples(FRENCH)
     assert best(trained, [example.evidence for example in asked]) == [example.category for example in asked]
+
+
+def test_a_text_of_unknown_words_is_scored_by_the_encoder_alone(trained: TrainedModel) -> None:
+    assert trained.text is not None
+    evidences = [Evidence("lampadaire de bureau"), Evidence("desk lamp"), Evidence("12 !")]
+    cases = trained.text.text_features(evidences).cases()
+    assert {case: rows.tolist() for case, rows in cases.items()} == {
+        EvidenceCase.WHOLE: [False, True, False],
+        EvidenceCase.ENCODED: [True, False, False],
+    }
 
 
 def test_without_the_encoder_it_knows_no_french_word() -> None:

@@ -67,7 +67,7 @@ class CoverageAtPrecision:
 
 
 @dataclass(frozen=True, slots=True)
-class LevelFigures:
+class FiguresAtLevel:
     """Figures at one ``level``: of all listings, where a path that ends above counts with its own category.
 
     ``n`` listings have a path that deep; ``answered`` is the share of all that are assigned a category at this level or
@@ -106,7 +106,7 @@ class HierarchyFigures:
     f1: float
     precision: float
     recall: float
-    levels: tuple[LevelFigures, ...]
+    levels: tuple[FiguresAtLevel, ...]
     answers: CoverageAtPrecision
     coverage_at: Mapping[float, CoverageAtPrecision]
 
@@ -170,12 +170,12 @@ def coverage_at_precision(
     return CoverageAtPrecision.of(answers, answers.correct(compared, exact=not deep), truth)
 
 
-def _level_figures(predictions: PredictedListings, level: int, folds: NDArray[np.int64]) -> LevelFigures:
+def _level_figures(predictions: PredictedListings, level: int, folds: NDArray[np.int64]) -> FiguresAtLevel:
     at_level = predictions.levels.at(level)
     truth = cut_names(predictions.paths, level)
     right = at_level.categories == truth
     alone = predictions.levels.alone(level)
-    return LevelFigures(
+    return FiguresAtLevel(
         level=level,
         n=int((_depths(predictions.paths) >= level).sum()),
         categories=len(predictions.levels.names_at(level)),

@@ -108,14 +108,14 @@ def fit_slopes(score_matrices: Sequence[Floats], usable: Mask, classes: ClassTar
 
 
 @dataclass(frozen=True, slots=True)
-class _ExtractorFit:
+class _FittedClasses:
     estimator: ClassEstimator
     held_out: Floats
 
 
 def _fit_classes_of_extractor(
     vectors: Matrix, usable: Mask, targets: Targets, classes: ClassTargets, penalties: Sequence[float]
-) -> _ExtractorFit:
+) -> _FittedClasses:
     n_listings, width = vectors.shape
     sparse = issparse(vectors)
     weights: dict[int, Matrix] = {}
@@ -138,7 +138,7 @@ def _fit_classes_of_extractor(
     empty = csr_matrix((width, 1), dtype=np.float32) if sparse else np.zeros((width, 1), np.float32)
     columns = [weights.get(index, empty) for index in range(len(classes.parents))]
     joined = _without_smallest(hstack(columns, format="csr")) if sparse else np.concatenate(columns, axis=1)
-    return _ExtractorFit(ClassEstimator(joined, intercept), held_out)
+    return _FittedClasses(ClassEstimator(joined, intercept), held_out)
 
 
 def _without_smallest(weights: csr_matrix) -> csr_matrix:

@@ -37,7 +37,7 @@ def test_without_the_package_there_are_no_weights(monkeypatch: pytest.MonkeyPatc
     def missing(name: str) -> metadata.Distribution:
         raise metadata.PackageNotFoundError(name)
 
-    monkeypatch.setattr("importlib.metadata.distribution", missing)
+    monkeypatch.setattr(metadata, "distribution", missing)
     module._find_installed.cache_clear()
     try:
         assert bundled_weights("efficientnet") is None

@@ -152,7 +152,8 @@ def test_models_are_promoted_and_rolled_back(
     second = give_model(engine, "shop")
     shown = client.get("/v1/models", headers=seller).json()
     assert [(m["id"], m["status"]) for m in shown] == [(second, "active"), (first, "retired")]
-    assert shown[0]["metrics"] == {"text": None, "image": None, "fused": {"accuracy": 0.9}}
+    by_modality = {"text": None, "image": None, "fused": {"accuracy": 0.9}}
+    assert shown[0]["metrics"] == by_modality | {"hierarchy": None, "min_level": None}
     assert client.get("/v1/models", headers=rival).json() == []
     assert client.get(f"/v1/models/{first}", headers=rival).status_code == 404
     assert client.post(f"/v1/models/{second}/rollback", headers=admin).json() == {"id": first}

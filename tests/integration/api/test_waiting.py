@@ -52,6 +52,9 @@ def test_the_answer_comes_with_the_decision(address: str, seller: dict[str, str]
         "confidence": 0.9,
         "reason": "the words say so",
         "coded_reason": None,
+        "level": 2,
+        "open_level": None,
+        "leaf_left_open": False,
         "provisional": False,
         "model": 1,
     }

@@ -39,10 +39,7 @@ class ReasonCode(StrEnum):
         "{confidence:percent} sure of {category} and of nothing below it; an answer needs level {min_level}",
     )
     LEVEL_LEFT_OPEN = "level_left_open", "level {level} is left open: only {confidence:percent} sure of {category}"
-    LEVELS_BELOW_LEFT_OPEN = (
-        "levels_below_left_open",
-        "level {level} is left open: no category there is likely enough",
-    )
+    LEVELS_BELOW_LEFT_OPEN = "levels_below_left_open", "level {level} is left open: no category there is likely enough"
     NOTHING_TO_JUDGE = "nothing_to_judge", "nothing to judge by: {text_problem}; {photo_problem}"
     NO_MODEL = "no_model", "no model yet"
     NO_LABELLED_EXAMPLE = "no_labelled_example", "no labelled example yet: suggested by the names of the categories"
@@ -82,10 +79,7 @@ class ReasonCode(StrEnum):
     WEIGHTS_MISSING = "weights_missing", "{extractor} has no weights here"
     WEIGHTS_NOT_FOUND = "weights_not_found", "{extractor} has no weights at {place}"
     MODULE_MISSING = "module_missing", "{extractor} has no module here"
-    MODEL_NOT_ON_HUB = (
-        "model_not_on_hub",
-        "{extractor} has no model {model}, and the hub does not give it ({error})",
-    )
+    MODEL_NOT_ON_HUB = "model_not_on_hub", "{extractor} has no model {model}, and the hub does not give it ({error})"
     DOWNLOAD_FAILED = "download_failed", "{extractor} cannot be had from {address} ({error})"
     DOWNLOAD_NO_FOLDER = "download_no_folder", "{address} leads to {place}: unset {variable}"
     LIBRARY_MISSING = "library_missing", "{extractor} needs {library} ({error}): {command}"
@@ -107,10 +101,7 @@ class ReasonCode(StrEnum):
         "keras_without_weights",
         "Keras computes {network} from its weights file, and was given none",
     )
-    ENGINE_MISSING = (
-        "engine_missing",
-        "{library} is not installed here; serve {network} with a worker of role {role}",
-    )
+    ENGINE_MISSING = "engine_missing", "{library} is not installed here; serve {network} with a worker of role {role}"
 
     # Studies: what is missing.
     NO_LABELLED_LISTINGS = (
@@ -180,10 +171,7 @@ class ReasonCode(StrEnum):
     )
 
     # Addresses that are refused, and hosts that do not answer.
-    ADDRESS_UNUSABLE = (
-        "address_unusable",
-        "the address is too long, or has control characters or backslashes",
-    )
+    ADDRESS_UNUSABLE = "address_unusable", "the address is too long, or has control characters or backslashes"
     ADDRESS_UNREADABLE = "address_unreadable", "the address is not readable: {error}"
     ADDRESS_SCHEME = "address_scheme", "only http and https addresses are fetched, not {scheme}"
     ADDRESS_WITHOUT_SCHEME = (
@@ -201,10 +189,7 @@ class ReasonCode(StrEnum):
     NAME_WITHOUT_ADDRESS = "name_without_address", "the name {host} has no address"
     HOST_REFUSES_CONNECTION = "host_refuses_connection", "{host} does not accept a connection at {address}: {error}"
     HOST_SLOW_TO_CONNECT = "host_slow_to_connect", "{host} does not accept a connection in time"
-    HOST_CLOSED_CONNECTION = (
-        "host_closed_connection",
-        "{host} closed the connection in the middle of its answer",
-    )
+    HOST_CLOSED_CONNECTION = "host_closed_connection", "{host} closed the connection in the middle of its answer"
     HOST_TOO_SLOW = "host_too_slow", "{host} did not answer in full in time"
     HOST_ANSWERS_BADLY = "host_answers_badly", "{host} does not answer properly: {error}"
     ANSWER_TOO_LARGE = "answer_too_large", "the answer is too large: more than {limit:count} bytes"
@@ -264,10 +249,7 @@ class ReasonCode(StrEnum):
     ID_EMPTY = "id_empty", "the id is empty"
     ID_TOO_LONG = "id_too_long", "the id has {size:count} characters, at most {limit}"
     NAME_TOO_LONG = "name_too_long", "the name has {size:count} characters, at most {limit:count}"
-    DESCRIPTION_TOO_LONG = (
-        "description_too_long",
-        "the description has {size:count} characters, at most {limit:count}",
-    )
+    DESCRIPTION_TOO_LONG = "description_too_long", "the description has {size:count} characters, at most {limit:count}"
     ATTRIBUTE_TOO_LONG = "attribute_too_long", "an attribute has {size:count} characters, at most {limit:count}"
     IMAGE_ADDRESS_TOO_LONG = (
         "image_address_too_long",
@@ -278,15 +260,9 @@ class ReasonCode(StrEnum):
     NUL_REMOVED = "nul_removed", "NUL bytes were removed"
     CATEGORY_CUT = "category_cut", "the cut last part of the category was dropped"
     CATEGORY_EMPTY = "category_empty", "the category is empty; write it like 'Home >> Curtains'"
-    CATEGORY_TOO_LONG = (
-        "category_too_long",
-        "the category has more than {levels} levels or {characters} characters",
-    )
+    CATEGORY_TOO_LONG = "category_too_long", "the category has more than {levels} levels or {characters} characters"
     CATEGORY_LEFT_OUT = "category_left_out", "the category was left out: {problem}"
-    CATEGORY_WAS_NAME = (
-        "category_was_name",
-        "the last part of the category was the product's own name and was dropped",
-    )
+    CATEGORY_WAS_NAME = "category_was_name", "the last part of the category was the product's own name and was dropped"
 
     ID_ROUNDED = (
         "id_rounded",
@@ -361,10 +337,7 @@ class ReasonCode(StrEnum):
         "changes_not_published",
         "changes between {begin} and {end} are not published any more: collect the whole export to have them",
     )
-    CHANGES_DAMAGED = (
-        "changes_damaged",
-        "{file} is damaged after line {line}: {error}; its good lines were imported",
-    )
+    CHANGES_DAMAGED = "changes_damaged", "{file} is damaged after line {line}: {error}; its good lines were imported"
 
     # Requests: why they are refused.
     KEY_MISSING = "key_missing", "send an API key: 'Authorization: Bearer rk_…'"
@@ -376,10 +349,7 @@ class ReasonCode(StrEnum):
     STUDY_NOT_FOUND = "study_not_found", "there is no study {id}"
     TAXONOMY_NOT_FOUND = "taxonomy_not_found", "there is no such taxonomy; go back and choose one"
     IMAGE_NOT_FOUND = "image_not_found", "listing {id} has no stored image at position {position}"
-    NOTHING_HERE = (
-        "nothing_here",
-        "there is nothing at {path}: the address may be mistyped, or what it named is gone",
-    )
+    NOTHING_HERE = "nothing_here", "there is nothing at {path}: the address may be mistyped, or what it named is gone"
     METHOD_NOT_ALLOWED = "method_not_allowed", "{path} takes {methods:names}, not {method}"
     UNKNOWN_PARAMETER = "unknown_parameter", "there is no parameter '{name}'; there are {known:names}"
     NO_PARAMETERS = "no_parameters", "there is no parameter '{name}'; this takes none"

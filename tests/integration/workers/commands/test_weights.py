@@ -78,7 +78,7 @@ def test_a_module_of_the_sentence_encoder_is_added_and_used_from_the_storage(
         ("vgg16", b"<html>Not found</html>", "no weights file of vgg16"),
         ("use", b"<html>Not found</html>", "neither a folder nor a whole tar archive"),
         ("sentence", None, "sentence"),
-        ("tfidf", b"", "takes no weights; these do: use, sentence, vgg16, squeezenet"),
+        ("tfidf", b"", "takes no weights; these do: use, sentence, efficientnet, efficientnet_lite2, vgg16"),
     ],
 )
 def test_anything_else_than_weights_is_refused_and_not_stored(

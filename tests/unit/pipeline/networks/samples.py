@@ -23,6 +23,9 @@ def write_weights(backbone: Backbone, path: Path, group: str | None = None) -> P
     for layer in backbone.layers:
         fan_in = np.prod(layer.kernel[:2]) * (1 if layer.kernel[3] != layer.biases else layer.kernel[2])
         kernel = rng.standard_normal(layer.kernel, dtype=np.float32) * np.float32(np.sqrt(2 / fan_in))
+        if backbone.weights_reader != HDF5_READER:
+            # Without the mean of its input, a deep network of random numbers does not make all photos alike.
+            kernel -= kernel.mean(axis=(0, 1) if layer.kernel[3] != layer.biases else (0, 1, 2), keepdims=True)
         # Biases are as large as the inputs, which a network with ReLU6 takes divided by 128.
         biases = rng.standard_normal(layer.biases, dtype=np.float32) * np.float32(20 / backbone.scale)
         arrays[layer.name] = (kernel, biases)

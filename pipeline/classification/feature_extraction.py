@@ -114,7 +114,7 @@ def fit_text_extractor(
         return {name: cast(TextExtractor, text_cache)}
     extractor = cast(TextExtractor, extractors_by_name.build_extractor(name, options.weights.get(name)))
     if isinstance(extractor, ExtractorSettings) and "as_typed" in extractor.get_params():
-        # A number by itself tells models and variants of a product apart, rarely categories.
+        # In prose, a number by itself tells models and variants of a product apart, rarely categories.
         extractor.set_params(as_typed=True, number_terms=False)
     return {name: extractor.fit(with_text)}
 

@@ -15,7 +15,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.classification.calibration import fit_pool, held_out_probabilities
+from pipeline.classification.calibration import fit_pool, held_out_probabilities, usual_slopes
 from pipeline.classification.estimators import IMAGE_PENALTIES, RidgeFit, fit_ridge
 from pipeline.classification.evidence_views import EvidenceCase, View
 from pipeline.classification.feature_join import FeatureJoin, fit_join
@@ -122,7 +122,7 @@ def fit_fine_tuned(
     tuning = _Tuning(network, photos, tuner, seed, progress)
     scores = tuning.held_out_scores()
     labels, folds = photos.targets.labels, photos.targets.folds
-    probabilities = held_out_probabilities([scores], labels, folds)
+    probabilities = held_out_probabilities([scores], labels, folds, prior_slopes=usual_slopes(1))
     comparison = compare_held_out(published.probabilities[rows], probabilities, labels, seed)
     if not comparison.kept:
         return FineTunedFit(published, FineTuningReport(comparison, tuple(tuning.histories)))
@@ -132,7 +132,7 @@ def fit_fine_tuned(
     model = ModalityModel(
         extractors={name: final.network},
         estimators={View.WHOLE: final.ridge.estimator},
-        pools={EvidenceCase.WHOLE: fit_pool([scores], labels)},
+        pools={EvidenceCase.WHOLE: fit_pool([scores], labels, prior_slopes=usual_slopes(1))},
         projections={name: principal_axes(final.vectors, seed)} if published.model.projections else {},
         join=final.join,
         statistics={View.WHOLE: statistics},

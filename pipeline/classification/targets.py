@@ -263,8 +263,8 @@ def select_labelled(examples: Sequence[Example], level: int | None) -> LabelledS
     if len(categories) < 2:
         found_categories = ", ".join(sorted({cut_path(name, main_level) for name in counts})[:5])
         raise InvalidInput(
-            f"at level {main_level} fewer than two categories have {MIN_LISTINGS_PER_CATEGORY} listings or more "
-            f"({found_categories}); add listings of other categories, or choose a deeper level"
+            f"all labelled listings are of one category at level {main_level} ({found_categories}); "
+            "add listings of other categories, or choose a deeper level"
         )
     kept = [index for index, name in enumerate(class_names) if name not in too_small]
     tree = _tree([paths[index] for index in kept], [class_names[index] for index in kept], level)

@@ -39,7 +39,7 @@ class Tfidf(ExtractorSettings):
     A term is learned if it occurs in at least ``least`` listings and at most ``most_share`` of them; a block keeps the
     ``limit`` most frequent. ``as_typed`` adds the blocks ``typed``, words and pairs without any cleaning, and
     ``opening``, n-grams of the first words of a description; in them each number is a term of its own if
-    ``number_terms``, else all numbers are one. Learns ``terms_`` and ``idf_``, by block.
+    ``number_terms``, else all numbers outside attributes are one. Learns ``terms_`` and ``idf_``, by block.
 
     >>> rows = Tfidf(least=1).fit_transform([Evidence("Blue cotton curtain"), Evidence("Steel watch")])
     >>> rows.shape[0]
@@ -183,14 +183,14 @@ def typed_terms(evidences: Sequence[Evidence], *, number_terms: bool) -> dict[st
         phrases = [
             _typed_words(evidence.name, number_terms),
             description,
-            *(_typed_words(f"{key} {value}", number_terms) for key, value in attributes),
+            *(_typed_words(f"{key} {value}") for key, value in attributes),
         ]
         blocks["typed"].append(term_counts.ngrams(phrases))
         blocks["opening"].append(term_counts.ngrams([description[:_OPENING_WORDS]], _OPENING_WORDS))
     return blocks
 
 
-def _typed_words(text: str, number_terms: bool) -> list[str]:  # noqa: FBT001  # called for every text
+def _typed_words(text: str, number_terms: bool = True) -> list[str]:  # noqa: FBT001, FBT002  # called for every text
     return [
         word if number_terms or not word.isdigit() else ANY_NUMBER
         for word in _TYPED_WORD.findall(text[: text_cleaning.MAX_TEXT_LENGTH].casefold())

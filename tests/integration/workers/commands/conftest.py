@@ -24,6 +24,7 @@ def environment(bench: Bench) -> dict[str, str]:
         "RAYON_HOME": str(settings.home),
         "SECRET_KEY": settings.secret_key,
         "OMP_NUM_THREADS": "1",
+        "RAYON_PHOTO_EXTRACTORS": "fisher",  # exporting a network takes ten seconds; its own tests do it
     }
 
 

@@ -71,6 +71,8 @@ class SuggestionCache:
         if entries is not None:
             cached.names.fit(entries)
             cached.revision = revision
+        if not cached.names.leaves_:  # all are retired
+            return None
         return CategorySuggestions(cached.names, cached.background, cached.has_labels)
 
     def _check_listings(self, connection: Connection, taxonomy_id: int, cached: _CachedNames) -> None:

@@ -22,7 +22,7 @@ from infra.store.trainings import TrainingView, latest_trainings
 from pipeline.domain.api_key import Grant
 from pipeline.domain.bundled_weights import all_bundled_weights
 from pipeline.domain.category import MAX_DEPTH
-from pipeline.domain.errors import NotFound
+from pipeline.domain.errors import InvalidInput, NotFound
 from pipeline.domain.job import FINAL_STATES, JobState
 from pipeline.domain.reason import Reason
 from pipeline.domain.reason_code import ReasonCode
@@ -51,6 +51,7 @@ def show_models(request: Request, context: Context, visitor: Visitor) -> Respons
         ],
         "following": any(training.doing for training in trainings_on_page.values()),
         "bundled_weights": all_bundled_weights(),
+        "max_depth": MAX_DEPTH,
     }
     return render(request, "models/list.html", visitor, variables)
 
@@ -81,7 +82,11 @@ def promote_model(model_id: RecordId, context: Context, visitor: Visitor, _form:
 
 
 def _min_level(text: str) -> int:
-    return int(text) if text.isascii() and text.isdigit() and 1 <= int(text) <= MAX_DEPTH else 1
+    """The least useful level of the form, 1 where it is empty; InvalidInput for anything but a level."""
+    text = text.strip() or "1"
+    if not (text.isascii() and text.isdigit() and len(text) <= len(str(MAX_DEPTH)) and 1 <= int(text) <= MAX_DEPTH):
+        raise InvalidInput(f"the least useful level is '{text[:20]}'; choose one from 1 to {MAX_DEPTH}")
+    return int(text)
 
 
 def _visible_taxonomies(connection: Connection, grant: Grant) -> set[str]:

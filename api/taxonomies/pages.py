@@ -145,7 +145,10 @@ def _unpacked(packed: str) -> bytes:
     if not packed:
         return b""
     try:
-        unpacked = zlib.decompressobj().decompress(base64.b64decode(packed, validate=True), MAX_UPLOAD_BYTES + 1)
+        stream = zlib.decompressobj()
+        unpacked = stream.decompress(base64.b64decode(packed, validate=True), MAX_UPLOAD_BYTES + 1)
+        if not stream.eof and len(unpacked) <= MAX_UPLOAD_BYTES:
+            raise ValueError("the packed file is cut off")
     except (zlib.error, binascii.Error, ValueError) as error:
         raise InvalidInput(Reason(ReasonCode.CHOOSE_FILE)) from error
     return unpacked

@@ -218,7 +218,11 @@ def write_decisions(connection: Connection, results: Sequence[AttemptResult]) ->
             where=or_(
                 DecisionRow.provisional.is_(True),
                 and_(
-                    DecisionRow.model_id.is_(None), DecisionRow.category.is_distinct_from(statement.excluded.category)
+                    DecisionRow.model_id.is_(None),
+                    or_(
+                        DecisionRow.category.is_distinct_from(statement.excluded.category),
+                        DecisionRow.reason.is_distinct_from(statement.excluded.reason),
+                    ),
                 ),
             ),
         )

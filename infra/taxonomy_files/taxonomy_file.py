@@ -25,6 +25,7 @@ from pipeline.domain.reason import Reason
 from pipeline.domain.reason_code import ReasonCode
 from pipeline.domain.taxonomy import ListedTaxonomy
 
+MAX_CELL = 2_000_000  # characters
 MAX_BYTES = 256_000_000
 HEADER_ROWS = 10  # rows among which a header may be
 TABLE_SUFFIXES = frozenset({".csv", ".tsv", ".tab"})
@@ -71,7 +72,8 @@ def _parsed(text: str) -> object:
 
 def _delimited_rows(text: str, lines: Sequence[str], suffix: str) -> list[Row] | None:
     """The rows of a table; None for a text that is none: without a header, and without the suffix of a table."""
-    content = [line for line in lines[:50] if line.strip() and not line.lstrip().startswith("#")]
+    csv.field_size_limit(max(csv.field_size_limit(), MAX_CELL))
+    content = [line[:MAX_CELL] for line in lines[:50] if line.strip() and not line.lstrip().startswith("#")]
     declared = declared_delimiter(content[0]) if content else None
     head = content[1 if declared else 0] if len(content) > bool(declared) else ""
     delimiters = [declared] if declared else ["\t"] if suffix in (".tsv", ".tab") else list(DELIMITERS)
@@ -85,7 +87,6 @@ def _delimited_rows(text: str, lines: Sequence[str], suffix: str) -> list[Row] |
         delimiter = "\t" if suffix != ".csv" else max(delimiters, key=lambda each: _width(content, each))
     else:
         return None
-    csv.field_size_limit(max(csv.field_size_limit(), 2_000_000))
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
     rows: list[Row] = []
     try:

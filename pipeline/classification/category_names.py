@@ -93,7 +93,7 @@ class CategoryNames:
             scaled = self.scores(vectors[start : start + BATCH_SIZE], background) / np.float32(self.temperature)
             exponentials = np.exp(scaled - scaled.max(axis=1, keepdims=True))
             result[start : start + BATCH_SIZE] = exponentials / exponentials.sum(axis=1, keepdims=True)
-        return result
+        return np.asarray(np.minimum(result, 1), np.float32)
 
     def probabilities_of(self, categories: Sequence[str], vectors: Vectors, background: Floats | None = None) -> Floats:
         """The probabilities of categories at any level, float32, shape (n, categories): the sums of their leaves'.
@@ -108,7 +108,8 @@ class CategoryNames:
                 column = columns.get(SEPARATOR.join(parts[:depth]))
                 if column is not None:
                     leaf_in_category[row, column] = 1.0
-        return self.probabilities(vectors, background) @ leaf_in_category
+        sums = self.probabilities(vectors, background) @ leaf_in_category
+        return np.asarray(np.minimum(sums, 1), np.float32)
 
     def rank(
         self, vectors: Vectors, background: Floats | None = None, limit: int = SUGGESTIONS

@@ -36,7 +36,8 @@ class LevelGroups(NamedTuple):
 
     def sums(self, class_probabilities: Floats) -> Floats:
         """Probabilities (n, classes) summed by group, (n, groups)."""
-        return np.asarray(np.add.reduceat(class_probabilities[:, self.order], self.starts, axis=1), np.float32)
+        sums = np.add.reduceat(class_probabilities[:, self.order], self.starts, axis=1)
+        return np.asarray(np.minimum(sums, 1), np.float32)  # rounding may make a sum larger than 1
 
 
 @dataclass(frozen=True)

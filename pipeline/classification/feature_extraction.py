@@ -20,7 +20,8 @@ from pipeline.classification.evidence_views import (
 )
 from pipeline.classification.photo_reader import AugmentedView, PhotoReader
 from pipeline.classification.text_encoder import TextEncoder
-from pipeline.domain.errors import Unavailable
+from pipeline.domain.bundled_weights import bundled_weights
+from pipeline.domain.errors import BadArtefact, Unavailable
 from pipeline.domain.extractors import extractor_spec
 from pipeline.domain.listing import Evidence
 from pipeline.domain.progress import Progress
@@ -87,6 +88,8 @@ def find_text_encoder(options: TrainingOptions, text_cache: CachedTextExtractor 
     name, extractor_name = options.text_encoder, options.text_extractor
     if name is None or extractor_name is None or extractor_spec(extractor_name).takes_weights:
         return None
+    if bundled_weights(name) is None:
+        return None  # other weights may be here, but not on every worker
     if text_cache is not None and text_cache.name == name:
         return TextEncoder(name, cast(TextExtractor, text_cache))
     try:
@@ -95,7 +98,7 @@ def find_text_encoder(options: TrainingOptions, text_cache: CachedTextExtractor 
             **{key: ENCODER_SETTINGS[key] for key in extractor.get_params() if key in ENCODER_SETTINGS}
         )
         return TextEncoder(name, cast(TextExtractor, extractor).fit([]))
-    except Unavailable:
+    except (Unavailable, BadArtefact):
         return None
 
 

@@ -65,7 +65,7 @@ class LowerLevels:
         vectors = class_vectors(model, features)
         if any(name not in vectors for name in self.estimators[case]):
             return []
-        return [estimator.scores(vectors[name]) for name, estimator in self.estimators[case].items()]
+        return [_known_scores(estimator, vectors[name]) for name, estimator in self.estimators[case].items()]
 
     def conditional(self, case: LowerCase, score_matrices: Sequence[Floats]) -> Floats:
         """The probability of each class given its main category, (n, classes)."""
@@ -125,6 +125,13 @@ class LowerLevels:
         }
         slopes = {LowerCase(case): np.array(values, np.float32) for case, values in state["slopes"].items()}
         return cls(state["parents"], state["priors"], estimators, slopes)
+
+
+def _known_scores(estimator: ClassEstimator, vectors: Matrix) -> Floats:
+    """The scores (n, classes); zeros for a listing of which the extractor knows nothing, instead of the intercept."""
+    terms = np.diff(vectors.tocsr().indptr) if issparse(vectors) else np.count_nonzero(vectors, axis=1)
+    known = np.asarray(terms) > 0
+    return np.where(known[:, None], estimator.scores(vectors), np.float32(0))
 
 
 def class_vectors(model: ModalityModel, features: EvidenceFeatures) -> dict[str, Matrix]:

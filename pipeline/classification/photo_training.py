@@ -16,7 +16,7 @@ from pipeline.classification.feature_join import fit_join
 from pipeline.classification.metrics import Interval, accuracy_difference, accuracy_interval
 from pipeline.classification.modality_fitting import FittedModality, empty_fit, fit_modality
 from pipeline.classification.photo_reader import AugmentedView, PhotoReader
-from pipeline.classification.targets import Targets
+from pipeline.classification.targets import MIN_LISTINGS_TO_CHOOSE, Targets, recur_in_other_folds
 from pipeline.domain.json_record import JsonObject
 from pipeline.domain.listing import Evidence
 from pipeline.domain.progress import Progress, no_progress, stage
@@ -135,12 +135,15 @@ def useful_extractors(fitted: FittedModality, targets: Targets) -> tuple[str, ..
     """
     labels, folds = targets.labels[fitted.usable], targets.folds[fitted.usable]
 
+    counted = recur_in_other_folds(labels, folds)
+
     def log_loss(names: Sequence[str]) -> float:
         matrices = [fitted.single_scores[name][fitted.usable] for name in names]
-        return _log_loss(held_out_probabilities(matrices, labels, folds), labels)
+        probabilities = held_out_probabilities(matrices, labels, folds, counted=counted)
+        return _log_loss(probabilities[counted], labels[counted])
 
     kept = tuple(fitted.single_scores) or tuple(fitted.model.extractors if fitted.model else ())
-    if len(kept) < 2:
+    if len(kept) < 2 or counted.sum() < MIN_LISTINGS_TO_CHOOSE:
         return kept
     lowest = log_loss(kept)
     while len(kept) > 1:

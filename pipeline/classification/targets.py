@@ -65,14 +65,13 @@ def choose_level(
 
 
 def choose_main_level(paths: Sequence[str]) -> int:
-    """The highest level with at least two categories that have enough listings; 1 if there is none.
+    """The highest level with at least two categories; 1 if there is none.
 
     Starting at the top measured better than at the level of ``choose_level``: estimators for few categories are more
     accurate there, and what is below is told apart within each category.
     """
     for level in range(1, max(map(depth, paths), default=1) + 1):
-        counts = Counter(cut_path(path, level) for path in paths)
-        if sum(count >= MIN_LISTINGS_PER_CATEGORY for count in counts.values()) > 1:
+        if len({cut_path(path, level) for path in paths}) > 1:
             return level
     return 1
 
@@ -211,7 +210,7 @@ class LabelledSet:
     @property
     def classes(self) -> ClassTargets | None:
         """The classes, if some of them are below the main level."""
-        if len(self.tree.classes) == len(self.categories):
+        if self.tree.classes == self.categories:
             return None
         index = {name: position for position, name in enumerate(self.categories)}
         parents = np.array([index[cut_path(name, self.level)] for name in self.tree.classes], np.int64)

@@ -229,8 +229,13 @@ def _mapped_table(archive: Any, path: Path) -> NDArray[np.uint8] | None:
         if not path.is_file():
             path.parent.mkdir(parents=True, exist_ok=True)
             with NamedTemporaryFile(dir=path.parent, delete=False) as file:
-                np.save(file, _unpacked_table(archive))
-            Path(file.name).replace(path)
+                written = Path(file.name)
+                try:
+                    np.save(file, _unpacked_table(archive))
+                    file.flush()
+                    written.replace(path)
+                finally:
+                    written.unlink(missing_ok=True)
         mapped: NDArray[np.uint8] = np.load(path, mmap_mode="r", allow_pickle=False)
     except (OSError, ValueError):  # a full disk, a folder of another user, a file that was cut off
         return None

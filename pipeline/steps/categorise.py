@@ -211,7 +211,7 @@ def _decide_by_names(context: CategoriseContext, jobs: Sequence[ClaimedJob]) -> 
     for index, prediction in zip(unlabelled, ranked, strict=True):
         if prediction is not None:
             best = prediction.best
-            decision = Decision(DecisionStatus.NEEDS_REVIEW, best.category, min(best.probability, 1.0), reason)
+            decision = Decision(DecisionStatus.NEEDS_REVIEW, best.category, best.probability, reason)
             answers[index] = AnswerWithoutModel(decision, (prediction,), {"text": round(seconds, 6)})
     return answers
 

@@ -237,7 +237,7 @@ def _learning_curve(
 def _sizes(shots: str) -> list[int]:
     """The numbers of labels in ``--shots``; InvalidInput when it names something else."""
     texts = [text.strip() for text in shots.split(",") if text.strip()]
-    if any(not text.isascii() or not text.isdigit() or len(text) > 6 for text in texts):
+    if (shots and not texts) or any(not text.isascii() or not text.isdigit() or len(text) > 6 for text in texts):
         raise InvalidInput(
             f"--shots is '{shots[:40]}'; write numbers of labels with commas between them, like 0,1,5,20"
         )

@@ -10,12 +10,13 @@ from typing import Annotated, Any
 import typer
 
 from infra.catalogue_files.catalogue import catalogue_name
-from infra.store.taxonomies.queries import find_categories, find_taxonomy_view, list_taxonomies
+from infra.store.taxonomies.queries import find_categories, find_taxonomy, find_taxonomy_view, list_taxonomies
 from infra.taxonomy_files.taxonomy_file import read_taxonomy
 from pipeline.domain.category import SEPARATOR
 from pipeline.domain.errors import InvalidInput
 from pipeline.domain.reason import reason_of
 from pipeline.domain.taxonomy import TaxonomyChanges
+from pipeline.steps.retire_categories import restore_category, retire_category
 from pipeline.steps.taxonomies import ImportedTaxonomy, import_taxonomy
 from workers.commands.command_context import open_context
 from workers.commands.options import group
@@ -66,6 +67,26 @@ def import_(
     if dry_run:
         _print_changes(changes)
     print_line(_summary(result, dry_run=dry_run))
+
+
+@taxonomies.command("retire")
+def retire(
+    taxonomy: Annotated[str, typer.Argument(help="the taxonomy, as 'rayon taxonomies list' shows it")],
+    category: Annotated[str, typer.Argument(help="the path of the category, such as 'Home > Curtains'")],
+    *,
+    restore: Annotated[bool, typer.Option("--restore", help="undo it")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Retire a category and those below it: models no longer answer, suggest or learn them, lists leave them out."""
+    context = open_context("taxonomies")
+    with context.engine.connect() as connection:
+        found = find_taxonomy(connection, taxonomy)
+    change = restore_category if restore else retire_category
+    count = change(context.units, found.id, category)
+    if as_json:
+        print_json({"taxonomy": found.name, "category": category, "restored" if restore else "retired": count})
+    else:
+        print_line(f"{count} categories are {'restored' if restore else 'retired'}")
 
 
 @taxonomies.command("list")

@@ -61,7 +61,7 @@ SELECT_TAXONOMY_VIEWS = text(
 SELECT_CATEGORY_VIEWS = text(
     f"""
     SELECT c.id, c.path, c.level, c.description, c.synonyms, c.external_id, c.names FROM categories c
-    WHERE c.taxonomy_id = :taxonomy
+    WHERE c.taxonomy_id = :taxonomy AND {IS_NOT_RETIRED}
       AND (:under = '' OR starts_with(c.path || '{SEPARATOR}', :under || '{SEPARATOR}'))
       AND (:words = '' OR c.path ILIKE :pattern OR array_to_string(c.synonyms, ' ') ILIKE :pattern
            OR c.external_id = :words OR EXISTS (SELECT 1 FROM jsonb_each_text(c.names) n WHERE n.value ILIKE :pattern))

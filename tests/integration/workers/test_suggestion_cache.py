@@ -112,6 +112,11 @@ def test_without_categories_or_an_encoder_there_are_no_suggestions(bench: Bench)
         raise Unavailable(Reason.other("it is not installed"))
 
     bring(bench, *ENTRIES)
+    with bench.context.engine.begin() as connection:
+        connection.exec_driver_sql("UPDATE categories SET retired_at = now()")
+    assert cache(bench, WordEncoder())(taxonomy_id) is None, "all are retired"
+    with bench.context.engine.begin() as connection:
+        connection.exec_driver_sql("UPDATE categories SET retired_at = NULL")
     suggestions = SuggestionCache(bench.context.engine, unavailable)
     assert suggestions(taxonomy_id) is None
     assert suggestions(taxonomy_id) is None

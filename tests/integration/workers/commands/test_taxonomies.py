@@ -41,3 +41,16 @@ def test_what_is_no_taxonomy_ends_with_a_sentence(rayon: Run, tmp_path: Path) ->
     assert refused.stderr.startswith(f"rayon: {file}: no category can be read")
     assert rayon("taxonomies", "import", str(tmp_path / "none.csv")).stderr.startswith("rayon: there is no file")
     assert "there is no taxonomy 'none'" in rayon("taxonomies", "show", "none").stderr
+
+
+def test_a_category_is_retired_and_restored(rayon: Run, tmp_path: Path) -> None:
+    file = tmp_path / "shop.csv"
+    file.write_text("path\nHome > Curtains\nHome > Mugs\nToys\n", encoding="utf-8")
+    rayon("taxonomies", "import", str(file))
+    assert rayon("taxonomies", "retire", "shop", "Home > Curtains").stdout == "1 categories are retired\n"
+    assert "Curtains" not in rayon("taxonomies", "show", "shop").stdout
+    refused = rayon("taxonomies", "retire", "shop", "Home > Curtains")
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert "is retired already" in refused.stderr
+    assert json.loads(rayon("taxonomies", "retire", "shop", "Home", "--restore", "--json").stdout)["restored"] == 1
+    assert "Curtains" in rayon("taxonomies", "show", "shop").stdout

@@ -51,3 +51,10 @@ def test_a_tree_of_one_level_answers_with_paths_that_end_above_it() -> None:
 def test_paths_are_cut_and_measured() -> None:
     assert (cut_path("A >> B >> C", 2), cut_path("A", 2)) == ("A >> B", "A")
     assert [depth(path) for path in ("", "A", "A >> B")] == [0, 1, 2]
+
+
+def test_sums_of_rounded_probabilities_are_never_above_one() -> None:
+    tree = CategoryTree(tuple(f"A >> {number:02}" for number in range(11)), (1, 2))
+    shares = np.full((1, 11), np.float32(1 / 11), np.float32)
+    assert float(np.add.reduceat(shares, [0], axis=1)[0, 0]) > 1, "plain sums are"
+    assert float(tree.groups(1).sums(shares).max()) <= 1

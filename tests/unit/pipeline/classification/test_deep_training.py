@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from typing import Any
 
 import numpy as np
 import pytest
@@ -137,3 +138,21 @@ def test_a_top_category_of_one_listing_is_learned() -> None:
     assert labelled.left_out == {}
     assert "Garden" in labelled.categories
     assert np.unique(labelled.labels).tolist() == [0, 1, 2]
+
+
+def test_one_class_for_each_category_keeps_its_column_whatever_the_order_of_the_names() -> None:
+    names = {"Home >> Curtains": ["voile", "drape", "window"], "Home & Kitchen >> Pans": ["steel", "frying", "lid"]}
+    examples = [
+        Example(f"{path} {number}", Evidence(f"{words[number % 3]} {words[(number + 1) % 3]}"), path)
+        for path, words in names.items()
+        for number in range(20)
+    ]
+    result = train(examples, OPTIONS)
+    assert result.model.categories == ("Home", "Home & Kitchen")
+    pan, drape = result.model.answer([Evidence("frying steel lid"), Evidence("drape window")])
+    assert pan.fused is not None
+    assert drape.fused is not None
+    assert pan.fused.best.category.startswith("Home & Kitchen")
+    assert drape.fused.best.category.startswith("Home >> Curtains")
+    figures: Any = result.report.as_json()["text"]
+    assert figures["accuracy"] > 0.9

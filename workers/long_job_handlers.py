@@ -142,7 +142,7 @@ def previous_extractors(context: WorkerContext, taxonomy_id: int) -> PreviousExt
 
 
 def extractors_to_use(context: WorkerContext, taxonomy_id: int) -> tuple[str, ...]:
-    """The photo extractors to try in a training that names none, nor the settings: the default ones and the best of
+    """The photo extractors to try when neither the training nor the settings name any: the default ones and the best of
     the latest study.
     """
     with context.engine.connect() as connection:

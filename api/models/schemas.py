@@ -22,7 +22,9 @@ class ModelResponse(BaseModel):
     status: ModelStatus
     problem: str | None = Field(description="why workers cannot read it; null if they can")
     listings: int | None = Field(description="number of labelled listings it was trained on")
-    level: int | None = Field(description="main level: the only one, or the one of text, image and fused metrics")
+    level: int | None = Field(
+        description="level of the text, image and fused metrics: the only one, or the one of text, image and fused metrics"
+    )
     fingerprint: str | None = Field(description="SHA-256 of the listings it was trained on")
     metrics: dict[str, Any] = Field(
         description="held-out metrics by modality: text, image, fused; `hierarchy` has those by level, `min_level` is "

@@ -66,8 +66,8 @@ POOLED_VIEWS: dict[EvidenceCase, tuple[View, ...]] = {
 class EvidenceFeatures:
     """``vectors`` (n, d) by view and extractor, zeros where there is no evidence; ``has`` (n,), by view, marks it.
 
-    ``encoded`` (n, d), by view, are the vectors of a pretrained text encoder; ``foreign`` (n,) marks the texts of whose
-    words the other extractors know few, None: there is no such text.
+    ``encoded`` (n, d), by view, are the vectors of a pretrained text encoder; ``foreign`` (n,) marks the
+    texts most of whose words no other extractor has learned, None if there is no such text.
     """
 
     vectors: Mapping[View, Mapping[str, Matrix]]

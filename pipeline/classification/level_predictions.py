@@ -1,6 +1,6 @@
 """Predictions at every level of the taxonomy, and the answers: the deepest category that reaches its threshold.
 
-A probability above one half at a level implies the same at all levels above, along one path. Thresholds are above that
+If a category has a probability above one half, so do its ancestors: such categories lie on one path. Thresholds are above that
 (LOWEST_THRESHOLD), so the categories that reach theirs lie on one path, and the deepest of them is the answer.
 
 Thresholds are chosen from the deepest level to the top. At each level, the listings that are answered deeper count with

@@ -50,7 +50,7 @@ class TrainingOptions:
 def check_levels(level: int | None, min_level: int) -> None:
     """Raise InvalidInput for a least useful level where a model answers at one level only."""
     if level is not None and min_level > 1:
-        raise InvalidInput("a model of one level has no least useful level: leave out the level, or the least level")
+        raise InvalidInput("a model of one level has no least useful level: leave out --level or --min-level")
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,7 @@ class ModelResponse(BaseModel):
     problem: str | None = Field(description="why workers cannot read it; null if they can")
     listings: int | None = Field(description="number of labelled listings it was trained on")
     level: int | None = Field(
-        description="level of the text, image and fused metrics: the only one, or the one of text, image and fused metrics"
+        description="level of the text, image and fused metrics; the only one of a model of one level"
     )
     fingerprint: str | None = Field(description="SHA-256 of the listings it was trained on")
     metrics: dict[str, Any] = Field(

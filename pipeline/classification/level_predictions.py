@@ -1,11 +1,10 @@
 """Predictions at every level of the taxonomy, and the answers: the deepest category that reaches its threshold.
 
-If a category has a probability above one half, so do its ancestors: such categories lie on one path. Thresholds are above that
-(LOWEST_THRESHOLD), so the categories that reach theirs lie on one path, and the deepest of them is the answer.
-
-Thresholds are chosen from the deepest level to the top. At each level, the listings that are answered deeper count with
-those answers, right or wrong, so the target holds for all answers at and below a category, not only for those that stop
-there.
+If a category has a probability above one half, so do its ancestors: such categories lie on one path. Thresholds are
+above that (LOWEST_THRESHOLD), so the categories that reach theirs lie on one path, and the deepest of them is the
+answer. Thresholds are chosen from the deepest level to the top. At each level, the listings that are answered deeper
+count with those answers, right or wrong, so the target holds for all answers at and below a category, not only for
+those that stop there.
 """
 
 from __future__ import annotations

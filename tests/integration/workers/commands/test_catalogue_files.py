@@ -58,7 +58,8 @@ def test_photos_that_lie_in_the_file_become_the_listings_photos(rayon: Run, benc
 
 
 def test_evaluate_takes_the_same_file_and_choices(rayon: Run, parquet: Path) -> None:
-    done = rayon("evaluate", str(parquet), "--columns", choices(parquet), "--folds", "2", "--level", "1", "--json")
+    options = ("--folds", "2", "--level", "1", "--image-extractor", "fisher", "--json")
+    done = rayon("evaluate", str(parquet), "--columns", choices(parquet), *options)
     assert done.returncode == 0, done.stderr
     figures = json.loads(done.stdout)
     assert figures["text"]["n"] > 50

@@ -140,8 +140,20 @@ def extract_text_features(
     features = replace(features, foreign=None)  # training listings have the words that are learned from them
     both = features.cases()[EvidenceCase.BOTH]
     if both.sum() < MIN_LISTINGS_TO_SPLIT or len(np.unique(labels[both])) < 2:
-        return features.whole()
+        return _with_whole_encoded(features.whole(), evidences, encoder if not few else None)
     return features
+
+
+def _with_whole_encoded(
+    features: EvidenceFeatures, evidences: Sequence[Evidence], encoder: TextEncoder | None
+) -> EvidenceFeatures:
+    """A copy whose encoded texts include attributes, as in serving, where only name and description were encoded."""
+    rows = [index for index, evidence in enumerate(evidences) if evidence.attributes]
+    if encoder is None or not rows or View.WHOLE not in features.encoded:
+        return features
+    encoded = features.encoded[View.WHOLE].copy()
+    encoded[rows] = encoder.extractor.transform([evidences[row] for row in rows])
+    return replace(features, encoded={View.WHOLE: encoded})
 
 
 def fit_photo_extractors(

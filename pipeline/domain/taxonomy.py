@@ -120,11 +120,13 @@ def _renamed(known: Sequence[CategoryEntry], listed: Iterable[CategoryEntry]) ->
         for entry in known
         if entry.external_id and (new := new_by_id.get(entry.external_id, entry.path)) != entry.path
     }
+    inherited: dict[str, str] = {}  # the parent that a category moves along with
     own_ids = {entry.path for entry in known if entry.external_id in new_by_id and entry.external_id}
     for entry in sorted(known, key=lambda entry: entry.path.count(SEPARATOR)):
         parent, _, leaf = entry.path.rpartition(SEPARATOR)
         if parent in renamed and entry.path not in own_ids:
             renamed[entry.path] = renamed[parent] + SEPARATOR + leaf
+            inherited[entry.path] = parent
     # A path that another category has, and keeps, cannot be taken; nor one that two would get.
     kept = {entry.path for entry in known} - renamed.keys()
     taken: set[str] = set(kept)
@@ -133,14 +135,23 @@ def _renamed(known: Sequence[CategoryEntry], listed: Iterable[CategoryEntry]) ->
         if new not in taken:
             taken.add(new)
             possible[old] = new
-    return possible if len(possible) == len(renamed) else _without_conflicts(possible, {e.path for e in known})
+    if len(possible) == len(renamed):
+        return possible
+    return _without_conflicts(possible, inherited, {entry.path for entry in known})
 
 
-def _without_conflicts(renamed: Mapping[str, str], known: set[str]) -> dict[str, str]:
-    """Those renamings whose new path is free, since whatever has it now is renamed, too."""
+def _without_conflicts(renamed: Mapping[str, str], inherited: Mapping[str, str], known: set[str]) -> dict[str, str]:
+    """Those renamings whose new path is free, since whatever has it now is renamed, too.
+
+    What would move along with a category (``inherited``, by path) stays where that stays.
+    """
+
+    def blocked(old: str, new: str) -> bool:
+        return new in known - left.keys() or (old in inherited and inherited[old] not in left)
+
     left = dict(renamed)
-    while blocked := {old for old, new in left.items() if new in known - left.keys()}:
-        left = {old: new for old, new in left.items() if old not in blocked}
+    while stays := {old for old, new in left.items() if blocked(old, new)}:
+        left = {old: new for old, new in left.items() if old not in stays}
     return left
 
 

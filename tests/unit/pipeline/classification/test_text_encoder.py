@@ -10,7 +10,7 @@ from typing import Any, cast
 import numpy as np
 import pytest
 
-from pipeline.classification import modality_fitting
+from pipeline.classification import feature_extraction, modality_fitting
 from pipeline.classification.evidence_views import EvidenceCase, View
 from pipeline.classification.feature_extraction import cached_text_extractor, find_text_encoder
 from pipeline.classification.modality_fitting import FittedModality, fit_text
@@ -188,3 +188,19 @@ def test_the_encoder_is_found_only_where_it_is_wanted_and_installed(monkeypatch:
     monkeypatch.setenv("TFHUB_CACHE_DIR", "/nonexistent")
     assert find_text_encoder(OPTIONS) is None
     assert train(catalogue(photos=False), OPTIONS).model.text is not None
+
+
+def test_whole_texts_are_encoded_as_in_serving_also_where_there_are_many(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(feature_extraction, "MAX_LISTINGS_TO_ENCODE_ATTRIBUTES", 20)
+    evidences = [Evidence(f"thing {number}", "", {"size": "7"} if number < 3 else {}) for number in range(40)]
+
+    class Counts:
+        def transform(self, listings: Sequence[Evidence]) -> np.ndarray[Any, Any]:
+            return np.array([[1.0, len(evidence.attributes)] for evidence in listings], np.float32)
+
+    encoder = TextEncoder("use", cast(Any, Counts()))
+    extractors = feature_extraction.fit_text_extractor(evidences, OPTIONS)
+    assert extractors is not None
+    features = feature_extraction.extract_text_features(extractors, evidences, np.arange(40) % 2, encoder)
+    assert set(features.encoded) == {View.WHOLE}, "too few listings have attributes to learn from them apart"
+    assert features.encoded[View.WHOLE][:, 1].tolist() == [1.0] * 3 + [0.0] * 37

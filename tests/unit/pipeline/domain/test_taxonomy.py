@@ -67,3 +67,10 @@ def test_a_path_that_another_category_keeps_is_not_taken() -> None:
 def test_an_id_is_given_to_a_category_that_listings_brought() -> None:
     changes = plan(listed("Home >> Pans"), listed(with_id("Home >> pans", "2")))
     assert changes.updated == (with_id("Home >> Pans", "2"),)
+
+
+def test_what_is_below_stays_where_its_category_cannot_be_renamed() -> None:
+    known = listed(with_id("A", "1"), CategoryEntry("A >> x"), CategoryEntry("B"))
+    changes = plan(known, listed(with_id("B", "1")))
+    assert changes.renamed == {}
+    assert "A >> x" not in {entry.path for entry in changes.added}

@@ -161,7 +161,7 @@ class RowReader:
         content = self._variants.with_inherited(self._content(values, images), parent)
         usable = content.name or content.description or images or image_file or photo
         problem = id_problem or (None if usable else NOTHING_TO_CATEGORISE) or self._repetition(external_id, number)
-        if problem is None:
+        if problem is None and "parent" in self._columns.fields:
             ids = (external_id, *(text_of(values.get(column)) for column in self._columns.reference_ids))
             self._variants.add(ids, parent, number, content)
         return CatalogueRow(

@@ -12,10 +12,8 @@ from infra.store.models import active_manifest
 from infra.store.rules.proposal_evidence import read_proposal_inputs
 from infra.store.studies.queries import latest_study
 from infra.store.taxonomies.queries import category_entries, retired_paths, taxonomy_name
-from pipeline.classification.targets import MIN_LISTINGS_PER_CATEGORY
 from pipeline.classification.trained_model import TrainedModel
 from pipeline.domain.claimed_job import ClaimedLongJob
-from pipeline.domain.display_text import join_names
 from pipeline.domain.errors import BadArtefact, NotFound
 from pipeline.domain.job import JobKind
 from pipeline.domain.progress import stage
@@ -115,18 +113,14 @@ def train(context: WorkerContext, job: ClaimedLongJob) -> str:
 
 
 def describe_training_set(manifest: Mapping[str, Any], *, requested_level: int | None) -> str:
-    """The levels, categories and listings that a version was trained on, and what was left out and why."""
-    level, left_out = manifest["level"], manifest["left_out"]
+    """The levels, categories and listings that a version was trained on."""
+    level = manifest["level"]
     levels = [row["level"] for row in (manifest.get("hierarchy") or {}).get("levels", ())]
     if len(levels) > 1:
         where = f"of levels {levels[0]} to {levels[-1]}"
     else:
         where = f"of level {level} ({'as requested' if requested_level else 'the only one'})"
-    text = f"It was trained on {manifest['listings']} listings in {len(manifest['thresholds'])} categories {where}"
-    if left_out:
-        names = join_names([f"{name} ({count})" for name, count in left_out.items()], 3)
-        text += f"; left out, with fewer than {MIN_LISTINGS_PER_CATEGORY} listings: {names}"
-    return text
+    return f"It was trained on {manifest['listings']} listings in {len(manifest['thresholds'])} categories {where}"
 
 
 def previous_extractors(context: WorkerContext, taxonomy_id: int) -> PreviousExtractors | None:

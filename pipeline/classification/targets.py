@@ -34,7 +34,6 @@ from pipeline.features.extractor import Floats, Mask
 
 LEVEL_MIN_CATEGORY_SIZE = 20  # listings that a category needs to count in the choice of a level
 LEVEL_COVERAGE = 0.95  # share of the listings that must be in such categories
-MIN_LISTINGS_PER_CATEGORY = 1
 MIN_LISTINGS_PER_CLASS = 2  # of a category below the main level
 MIN_LISTINGS_PER_SUBCATEGORY = 8  # with fewer, what is learned is mostly chance
 MIN_LISTINGS_TO_CHOOSE = 10  # with held-out scores, below which settings are the usual ones, not the best ones
@@ -185,14 +184,13 @@ class LabelledSet:
     """The listings to train on; ``labels`` (n,) are indices into the sorted ``categories`` of the main ``level``.
 
     ``figures_level`` is the one that figures of a single level are of. ``class_labels`` (n,) are indices into the
-    classes of ``tree``. ``left_out``, by category, is the number of listings in categories that are too small.
+    classes of ``tree``.
     """
 
     level: int
     examples: tuple[Example, ...]
     labels: NDArray[np.int64]
     categories: tuple[str, ...]
-    left_out: dict[str, int]
     tree: CategoryTree
     class_labels: NDArray[np.int64]
     figures_level: int
@@ -234,10 +232,10 @@ def with_canonical_categories(examples: Sequence[Example]) -> list[Example]:
 
 
 def select_labelled(examples: Sequence[Example], level: int | None) -> LabelledSet:
-    """The listings of categories with at least MIN_LISTINGS_PER_CATEGORY, cut to ``level``.
+    """The listings with their categories, cut to ``level``; one listing is enough for a category.
 
-    Without a level, each listing has the deepest of its categories that is large enough, and the main level is that of
-    ``choose_main_level``. Raises InvalidInput when fewer than two categories remain.
+    Without a level, each listing has the deepest of its categories that is large enough to be a class, and the main
+    level is that of ``choose_main_level``. Raises InvalidInput for listings of a single category.
     """
     if not examples:
         raise InvalidInput("there are no labelled listings to learn from; import a catalogue with categories first")
@@ -250,33 +248,22 @@ def select_labelled(examples: Sequence[Example], level: int | None) -> LabelledS
         class_names = assign_classes(paths, MIN_LISTINGS_PER_CLASS)
     else:
         class_names = [cut_path(path, level) for path in paths]
-    counts = Counter(class_names)
-    deep = counts if level is None else ()
-    with_classes_below = {cut_path(name, above) for name in deep for above in range(1, depth(name))}
-    too_small = {
-        name
-        for name, count in counts.items()
-        if count < MIN_LISTINGS_PER_CATEGORY and not (depth(name) >= main_level and name in with_classes_below)
-    }
-    categories = tuple(sorted({cut_path(name, main_level) for name in counts if name not in too_small}))
+    categories = tuple(sorted({cut_path(name, main_level) for name in class_names}))
     if len(categories) < 2:
-        found_categories = ", ".join(sorted({cut_path(name, main_level) for name in counts})[:5])
         raise InvalidInput(
-            f"all labelled listings are of one category at level {main_level} ({found_categories}); "
+            f"all labelled listings are of one category at level {main_level} ({categories[0]}); "
             "add listings of other categories, or choose a deeper level"
         )
-    kept = [index for index, name in enumerate(class_names) if name not in too_small]
-    tree = _tree([paths[index] for index in kept], [class_names[index] for index in kept], level)
+    tree = _tree(paths, class_names, level)
     class_index = {name: position for position, name in enumerate(tree.classes)}
     index = {name: position for position, name in enumerate(categories)}
     return LabelledSet(
         level=main_level,
-        examples=tuple(examples[position] for position in kept),
-        labels=np.array([index[cut_path(class_names[position], main_level)] for position in kept], np.int64),
+        examples=tuple(examples),
+        labels=np.array([index[cut_path(name, main_level)] for name in class_names], np.int64),
         categories=categories,
-        left_out={name: count for name, count in sorted(counts.items()) if name in too_small},
         tree=tree,
-        class_labels=np.array([class_index[class_names[position]] for position in kept], np.int64),
+        class_labels=np.array([class_index[name] for name in class_names], np.int64),
         figures_level=level if level is not None else choose_level(paths),
     )
 

@@ -51,12 +51,11 @@ TRAINING_CACHE_BYTES = 400_000_000  # descriptors kept between fitting the extra
 class TrainingReport:
     """The training set and the held-out figures: most of a model version's manifest.
 
-    ``level`` is that of the ``figures``. ``hierarchy`` has the figures by level of a model of whole paths, None for one
-    of a single level; ``min_level`` is the least useful level.
-    ``groups`` is the number of groups of listings of one product, which folds keep together. ``left_out`` counts the
-    listings of categories that are too small, by category. ``similar`` are pairs of categories that are probably one.
-    ``networks`` has a record for each pretrained network. ``augmentation`` and ``fine_tuning`` are None if the training
-    did not use them.
+    ``level`` is that of the ``figures``. ``hierarchy`` has the figures by level of a model of whole paths, None for
+    one of a single level; ``min_level`` is the least useful level. ``groups`` is the number of groups of listings
+    of one product, which folds keep together. ``similar`` are pairs of categories that are probably one.
+    ``networks`` has a record for each pretrained network. ``augmentation`` and ``fine_tuning`` are None if the
+    training did not use them.
     """
 
     figures: HeldOutFigures
@@ -66,7 +65,6 @@ class TrainingReport:
     level: int
     listings: int
     groups: int
-    left_out: Mapping[str, int]
     similar: tuple[SimilarLabels, ...]
     networks: Mapping[str, NetworkRecord]
     fingerprint: str
@@ -87,7 +85,7 @@ class TrainingReport:
             "level": self.level,
             "listings": self.listings,
             "groups": self.groups,
-            "left_out": dict(self.left_out),
+            "left_out": {},  # earlier programs left out categories of one listing
             "similar_categories": [asdict(pair) for pair in self.similar],
             "networks": {name: record.as_json() for name, record in self.networks.items()},
             "fingerprint": self.fingerprint,
@@ -179,7 +177,6 @@ def train(
         level=labelled.figures_level,
         listings=len(labelled.examples),
         groups=len(set(groups.tolist())),
-        left_out=labelled.left_out,
         similar=tuple(find_similar_labels(example.category for example in with_canonical_categories(examples))),
         networks={name: record for name, record in networks.items() if image.model and name in image.model.extractors},
         fingerprint=fingerprint(examples),
